@@ -1,0 +1,87 @@
+"""Tables of accounts, memberships, sessions, one-time links and tokens."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from datamodel.kernel.database import Base
+
+_INSTANT = DateTime(timezone=True)
+
+
+class AccountRow(Base):
+    """Somebody, or a machine, that can act."""
+
+    __tablename__ = "account"
+    __table_args__ = (CheckConstraint("kind in ('staff', 'participant', 'caregiver', 'machine')", name="kind"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    #: Printed name of staff and machines; the pseudonym for participants.
+    name: Mapped[str] = mapped_column(Text)
+    #: Sign-in name of staff (an address of work); never of participants.
+    sign_in_name: Mapped[str | None] = mapped_column(Text, unique=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    is_administrator: Mapped[bool] = mapped_column(default=False)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    participant_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class MembershipRow(Base):
+    """One role in one study."""
+
+    __tablename__ = "membership"
+    __table_args__ = (UniqueConstraint("account_id", "study_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id))
+    study_id: Mapped[UUID]
+    role: Mapped[str] = mapped_column(Text)
+    site_code: Mapped[str | None] = mapped_column(Text)
+    is_unblinded: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+
+class SessionRow(Base):
+    """A signed-in browser."""
+
+    __tablename__ = "session"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    seen_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class LinkRow(Base):
+    """A one-time sign-in link."""
+
+    __tablename__ = "sign_in_link"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class TokenRow(Base):
+    """A token of a notebook or a machine."""
+
+    __tablename__ = "access_token"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id))
+    purpose: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)

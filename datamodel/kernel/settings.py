@@ -1,0 +1,51 @@
+"""Settings, read from the environment (`METRICIS_...`) or given by the launcher."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that differs between installations."""
+
+    model_config = SettingsConfigDict(env_prefix="METRICIS_", extra="ignore", populate_by_name=True)
+
+    environment: Literal["production", "development"] = Field(
+        default="development", validation_alias=AliasChoices("METRICIS_ENVIRONMENT", "ENVIRONMENT")
+    )
+    #: Folder of this installation: embedded database, marts, exports, keys.
+    home: Path = Path(".metricis")
+    #: Any PostgreSQL from 17 on, as `postgresql://user:password@host:port/name`; empty means the embedded one.
+    database_url: SecretStr = Field(
+        default=SecretStr(""), validation_alias=AliasChoices("METRICIS_DATABASE_URL", "DATABASE_URL")
+    )
+    #: 32 bytes, base64; empty means the key file in `home` (refused in production).
+    root_key: SecretStr = SecretStr("")
+    #: Address under which people reach the web process.
+    base_url: str = "http://127.0.0.1:8600"
+    #: Address of Prefect's API, shown as links to run logs.
+    prefect_url: str = ""
+
+    @property
+    def marts_folder(self) -> Path:
+        """Where snapshots live: one folder a study, one folder a snapshot."""
+        return self.home / "marts"
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where export packages are written."""
+        return self.home / "exports"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the installation holds real participants."""
+        return self.environment == "production"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process."""
+    return Settings()

@@ -1,0 +1,53 @@
+"""Tables of participants and their status over time."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from datamodel.kernel.database import Base
+
+
+class ParticipantRow(Base):
+    """Somebody who takes part, by pseudonym."""
+
+    __tablename__ = "participant"
+    __table_args__ = (UniqueConstraint("study_id", "code"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.site.id"))
+    code: Mapped[str] = mapped_column(Text)
+    #: screened, enrolled, completed, withdrawn
+    status: Mapped[str] = mapped_column(Text)
+    enrolled_on: Mapped[date | None]
+    #: day from which the schedule counts
+    anchor_on: Mapped[date | None]
+    language: Mapped[str] = mapped_column(Text, default="en")
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class StatusChangeRow(Base):
+    """A participant's status from an instant on. Append-only."""
+
+    __tablename__ = "participant_status"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id))
+    status: Mapped[str] = mapped_column(Text)
+    #: the day it is true from, when known
+    on: Mapped[date | None]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class AllocationRow(Base):
+    """The arm a participant is in: blinded data, readable only with `study:blinded:read`."""
+
+    __tablename__ = "participant_arm"
+
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id), primary_key=True)
+    arm_code: Mapped[str] = mapped_column(Text)
+    arm_label: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

@@ -1,0 +1,57 @@
+"""Tables of form instances and their revisions."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from datamodel.kernel.database import Base
+
+
+class InstanceRow(Base):
+    """One form of one participant at one event; points at its newest revision."""
+
+    __tablename__ = "form_instance"
+    __table_args__ = (
+        UniqueConstraint("study_id", "participant_id", "event_name", "form_name", "event_repeat", "form_repeat"),
+        Index("ix_form_instance_grid", "study_id", "participant_id", "event_name", "form_name"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey("app.participant.id"))
+    #: unique name of the event; empty in studies without events
+    event_name: Mapped[str] = mapped_column(Text)
+    form_name: Mapped[str] = mapped_column(Text)
+    #: 0 where the event (the form) does not repeat
+    event_repeat: Mapped[int]
+    form_repeat: Mapped[int]
+    revision: Mapped[int]
+    #: not_started, in_progress, complete, verified, signed, locked
+    status: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    is_removed: Mapped[bool] = mapped_column(default=False)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class RevisionRow(Base):
+    """The accepted values of an instance at one moment. Append-only."""
+
+    __tablename__ = "form_revision"
+    __table_args__ = (Index("ix_form_revision_event", "event_id"),)
+
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey(InstanceRow.id), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    #: field name -> text as received, blanks left out
+    values: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    status: Mapped[str] = mapped_column(Text)
+    is_removed: Mapped[bool] = mapped_column(default=False)
+    #: SHA-256 over status, removal and values in canonical form
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    #: redcap, staff, participant
+    source: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
