@@ -34,3 +34,7 @@ class Actor:
         """Return this actor's role in that study, or an empty text."""
         found = self.membership(study)
         return found.role if found else ""
+
+
+#: Whoever knocks at the door and is not signed in yet.
+KNOCKING = Actor(id=UUID(int=0), kind="machine", name="not signed in")

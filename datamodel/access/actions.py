@@ -1,0 +1,242 @@
+"""The verbs: make accounts, give roles, sign in and out."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from datamodel.access import store
+from datamodel.access.actor import Actor
+from datamodel.access.passwords import hash_password, is_password
+from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
+from datamodel.access.rights import ROLES, may
+from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow, TokenRow
+from datamodel.audit import ledger
+from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
+from datamodel.kernel.ids import new_id
+from datamodel.kernel.unit import UnitOfWork
+from datamodel.vault.seal import new_token, token_hash
+
+#: A signed-in browser is signed out after this long whatever it does.
+LONGEST: Final = timedelta(hours=12)
+_KINDS: Final = ("staff", "participant", "caregiver", "machine")
+_SIGN_IN_FAILED: Final = Refused(
+    "sign-in-failed",
+    "Name and password do not belong together.",
+    "Check both, or ask your administrator for a sign-in link.",
+)
+_LINK_SPENT: Final = Refused(
+    "link-spent", "This sign-in link was used already or is too old.", "Ask for a new one; each link works once."
+)
+
+
+def install(unit: UnitOfWork[Actor]) -> UUID:
+    """Make the installer's machine account, which is an administrator; only on a database without accounts."""
+    row = store.account_by_name(unit.session, kind="machine", name=INSTALLER_NAME)
+    if row is not None:
+        return row.id
+    return _add_account(unit, account_id=unit.actor.id, kind="machine", name=INSTALLER_NAME, is_administrator=True)
+
+
+def create_account(
+    unit: UnitOfWork[Actor],
+    *,
+    kind: str,
+    name: str,
+    sign_in_name: str | None = None,
+    password: str | None = None,
+    participant_id: UUID | None = None,
+    is_administrator: bool = False,
+) -> UUID:
+    """Create an account and return its id. `name` is the printed name of staff, the pseudonym of participants.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not manage users.
+    BadInputError
+        When the kind is unknown, the sign-in name is taken or the password too short.
+    """
+    require(may(unit.actor, "system:users:manage"))
+    if kind not in _KINDS:
+        raise BadInputError(f"Received the kind “{kind}”; allowed are {', '.join(_KINDS)}.")
+    if sign_in_name and store.account_by_sign_in(unit.session, sign_in_name):
+        raise BadInputError("This sign-in name is taken already; nothing was created. Choose another one.")
+    return _add_account(
+        unit,
+        account_id=new_id(),
+        kind=kind,
+        name=name,
+        sign_in_name=sign_in_name.strip().lower() if sign_in_name else None,
+        password_hash=hash_password(password) if password else None,
+        participant_id=participant_id,
+        is_administrator=is_administrator,
+    )
+
+
+def _add_account(unit: UnitOfWork[Actor], *, account_id: UUID, kind: str, name: str, **fields: object) -> UUID:
+    store.add(unit.session, AccountRow(id=account_id, kind=kind, name=name, created_at=unit.instant, **fields))
+    ledger.record(
+        unit,
+        "access.create_account",
+        subject=f"account:{account_id}",
+        change={"new": {"kind": kind, "name": name, "has_password": fields.get("password_hash") is not None}},
+    )
+    return account_id
+
+
+def grant(
+    unit: UnitOfWork[Actor],
+    *,
+    account_id: UUID,
+    study: str,
+    role: str,
+    site: str | None = None,
+    is_unblinded: bool = False,
+) -> None:
+    """Give an account one role in one study, for all sites or for `site`.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not manage users.
+    BadInputError
+        When the role is unknown.
+    NotFoundError
+        When the study is unknown.
+    """
+    require(may(unit.actor, "system:users:manage"))
+    if role not in ROLES:
+        raise BadInputError(f"Received the role “{role}”; allowed are {', '.join(ROLES)}.")
+    study_id = store.study_id(unit.session, study)
+    if study_id is None:
+        raise NotFoundError(f"There is no study with the code “{study}”.")
+    store.add(
+        unit.session,
+        MembershipRow(
+            id=new_id(),
+            account_id=account_id,
+            study_id=study_id,
+            role=role,
+            site_code=site,
+            is_unblinded=is_unblinded,
+            created_at=unit.instant,
+        ),
+    )
+    ledger.record(
+        unit,
+        "access.grant",
+        study_id=study_id,
+        subject=f"account:{account_id}",
+        change={"new": {"role": role, "site": site, "is_unblinded": is_unblinded}},
+    )
+
+
+def enlist_service(unit: UnitOfWork[Actor], *, study_id: UUID) -> None:
+    """Let the flows' machine account work in a new study; part of creating it, and told in its event."""
+    row = store.account_by_name(unit.session, kind="machine", name=SERVICE_NAME)
+    account_id = row.id if row else new_id()
+    if row is None:
+        store.add(unit.session, AccountRow(id=account_id, kind="machine", name=SERVICE_NAME, created_at=unit.instant))
+    store.add(
+        unit.session,
+        MembershipRow(id=new_id(), account_id=account_id, study_id=study_id, role="service", created_at=unit.instant),
+    )
+
+
+def make_link(unit: UnitOfWork[Actor], *, account_id: UUID, minutes: int = 60) -> str:
+    """Return the token of a new one-time sign-in link for an account; it is shown once and stored as a hash."""
+    require(may(unit.actor, "system:users:manage"))
+    token = new_token()
+    store.add(
+        unit.session,
+        LinkRow(
+            id=new_id(),
+            token_hash=token_hash(token),
+            account_id=account_id,
+            created_at=unit.instant,
+            ends_at=unit.instant + timedelta(minutes=minutes),
+        ),
+    )
+    ledger.record(unit, "access.make_link", subject=f"account:{account_id}", change={"new": {"minutes": minutes}})
+    return token
+
+
+def make_token(unit: UnitOfWork[Actor], *, account_id: UUID, purpose: str, days: int) -> str:
+    """Return a new token for a notebook or a machine; it is shown once and stored as a hash."""
+    require(may(unit.actor, "system:users:manage"))
+    token = new_token()
+    store.add(
+        unit.session,
+        TokenRow(
+            id=new_id(),
+            token_hash=token_hash(token),
+            account_id=account_id,
+            purpose=purpose,
+            created_at=unit.instant,
+            ends_at=unit.instant + timedelta(days=days),
+        ),
+    )
+    ledger.record(
+        unit,
+        "access.make_token",
+        subject=f"account:{account_id}",
+        change={"new": {"purpose": purpose, "days": days}},
+    )
+    return token
+
+
+def use_link(unit: UnitOfWork[Actor], token: str) -> str:
+    """Spend a one-time link and return the token of a new signed-in browser.
+
+    The unit's actor is whoever knocks (`KNOCKING`); the ledger names the account that signed in.
+
+    Raises
+    ------
+    RefusedError
+        When the link is unknown, used or over.
+    """
+    link = store.spend_link(unit.session, token_hash(token), now=unit.instant)
+    if link is None:
+        raise RefusedError(_LINK_SPENT)
+    return _open_session(unit, link.account_id, how="link")
+
+
+def sign_in(unit: UnitOfWork[Actor], *, name: str, password: str) -> str:
+    """Check a staff sign-in name and password and return the token of a new signed-in browser.
+
+    Raises
+    ------
+    RefusedError
+        When they do not belong together; the answer and its time are the same whether the name exists or not.
+    """
+    row = store.account_by_sign_in(unit.session, name)
+    if not is_password(row.password_hash if row else None, password) or row is None:
+        raise RefusedError(_SIGN_IN_FAILED)
+    return _open_session(unit, row.id, how="password")
+
+
+def sign_out(unit: UnitOfWork[Actor], token: str) -> None:
+    """End the signed-in browser with this token; nothing happens when it had ended already."""
+    ended = store.revoke_session(unit.session, token_hash(token), now=unit.instant)
+    if ended is not None:
+        ledger.record(unit, "access.sign_out", subject=f"account:{ended.account_id}")
+
+
+def _open_session(unit: UnitOfWork[Actor], account_id: UUID, *, how: str) -> str:
+    row = store.account(unit.session, account_id)
+    if row is None or not row.is_active:
+        raise RefusedError(_LINK_SPENT if how == "link" else _SIGN_IN_FAILED)
+    token = new_token()
+    store.add(
+        unit.session,
+        SessionRow(
+            id=new_id(),
+            token_hash=token_hash(token),
+            account_id=account_id,
+            created_at=unit.instant,
+            seen_at=unit.instant,
+            ends_at=unit.instant + LONGEST,
+        ),
+    )
+    ledger.record(unit, "access.sign_in", subject=f"account:{account_id}", change={"new": {"how": how}})
+    return token

@@ -1,0 +1,99 @@
+"""Reads: who is this."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from datamodel.access import store
+from datamodel.access.actor import Actor, Membership
+from datamodel.access.tables import AccountRow
+from datamodel.kernel.errors import NotFoundError
+from datamodel.vault.seal import token_hash
+
+#: A signed-in browser that was not seen for this long is signed out.
+IDLE: Final = timedelta(minutes=30)
+#: `seen_at` is written at most this often.
+_TOUCH: Final = timedelta(seconds=30)
+SERVICE_NAME: Final = "Metricis sync"
+#: Account of the installation itself: it sets up the first people and studies.
+INSTALLER_NAME: Final = "Metricis installer"
+
+
+def actor(session: Session, account_id: UUID) -> Actor:
+    """Return the account as an actor, with its memberships.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such active account.
+    """
+    row = store.account(session, account_id)
+    if row is None or not row.is_active:
+        raise NotFoundError("There is no active account with this identifier.")
+    return _actor(session, row)
+
+
+def service_actor(session: Session) -> Actor:
+    """Return the machine account under which scheduled flows act."""
+    return _machine(session, SERVICE_NAME)
+
+
+def installer_actor(session: Session) -> Actor:
+    """Return the machine account that the command line acts under on this machine."""
+    return _machine(session, INSTALLER_NAME)
+
+
+def participant_account(session: Session, participant_id: UUID) -> Actor | None:
+    """Return a participant's own account, or None when none was made yet."""
+    row = store.account_of_participant(session, participant_id)
+    return _actor(session, row) if row else None
+
+
+def staff_account(session: Session, sign_in_name: str) -> Actor | None:
+    """Return the staff account with that sign-in name, or None."""
+    row = store.account_by_sign_in(session, sign_in_name)
+    return _actor(session, row) if row else None
+
+
+def actor_of_session(session: Session, token: str, *, now: datetime) -> Actor | None:
+    """Return who is signed in with this cookie, or None; notes that the browser was seen."""
+    row = store.live_session(session, token_hash(token), now=now, idle_since=now - IDLE)
+    if row is None:
+        return None
+    if now - row.seen_at > _TOUCH:
+        store.touch(session, row.id, now=now)
+    return _active(session, row.account_id)
+
+
+def actor_of_token(session: Session, token: str, *, now: datetime) -> Actor | None:
+    """Return whose notebook or machine token this is, or None."""
+    row = store.live_token(session, token_hash(token), now=now)
+    return _active(session, row.account_id) if row else None
+
+
+def _machine(session: Session, name: str) -> Actor:
+    row = store.account_by_name(session, kind="machine", name=name)
+    if row is None:
+        raise NotFoundError(f"The machine account “{name}” does not exist yet; create a study first, which makes it.")
+    return _actor(session, row)
+
+
+def _active(session: Session, account_id: UUID) -> Actor | None:
+    row = store.account(session, account_id)
+    return _actor(session, row) if row is not None and row.is_active else None
+
+
+def _actor(session: Session, row: AccountRow) -> Actor:
+    return Actor(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        memberships=tuple(
+            Membership(study=code, role=role, site=site, is_unblinded=unblinded)
+            for code, role, site, unblinded in store.memberships(session, row.id)
+        ),
+        is_administrator=row.is_administrator,
+        participant_id=row.participant_id,
+    )

@@ -1,0 +1,173 @@
+"""The verbs: create a study, add a site, publish a design."""
+
+import re
+from typing import Final, Literal
+from uuid import UUID
+
+from datamodel.access import actions as access
+from datamodel.access.actor import Actor
+from datamodel.access.rights import may
+from datamodel.audit import ledger
+from datamodel.kernel.errors import BadInputError, NotFoundError, require
+from datamodel.kernel.ids import new_id
+from datamodel.kernel.unit import UnitOfWork
+from datamodel.study import store
+from datamodel.study.protocol import Protocol
+from datamodel.study.tables import DesignRow, SiteRow, StudyRow
+
+_CODE: Final = re.compile(r"[a-z][a-z0-9_-]{1,39}")
+
+
+def create_study(
+    unit: UnitOfWork[Actor],
+    *,
+    code: str,
+    protocol_id: str,
+    title: str,
+    time_zone: str = "UTC",
+    integration_mode: Literal["redcap", "metricis"] = "redcap",
+    consent_mode: Literal["digital", "external", "none"] = "digital",
+    planned_enrolment: int | None = None,
+) -> UUID:
+    """Create a study and let the flows' machine account work in it; return its id.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not create studies.
+    BadInputError
+        When the code is taken or not made of lower-case letters, digits, `-` and `_`.
+    """
+    require(may(unit.actor, "system:studies:create"))
+    if not _CODE.fullmatch(code):
+        raise BadInputError(
+            f"Received the study code “{code}”; a code has 2 to 40 lower-case letters, digits, - or _, and begins with a letter."
+        )
+    if store.study(unit.session, code):
+        raise BadInputError(
+            f"There is a study with the code “{code}” already; nothing was created. Choose another code."
+        )
+    study_id, event_id = new_id(), new_id()
+    store.add(
+        unit.session,
+        StudyRow(
+            id=study_id,
+            code=code,
+            protocol_id=protocol_id,
+            title=title,
+            status="active",
+            integration_mode=integration_mode,
+            consent_mode=consent_mode,
+            time_zone=time_zone,
+            planned_enrolment=planned_enrolment,
+            event_id=event_id,
+        ),
+    )
+    access.enlist_service(unit, study_id=study_id)
+    ledger.record(
+        unit,
+        "study.create",
+        study_id=study_id,
+        subject=f"study:{code}",
+        change={
+            "new": {
+                "protocol_id": protocol_id,
+                "title": title,
+                "integration_mode": integration_mode,
+                "consent_mode": consent_mode,
+            }
+        },
+        event_id=event_id,
+    )
+    return study_id
+
+
+def add_site(unit: UnitOfWork[Actor], *, study: str, code: str, name: str, time_zone: str | None = None) -> UUID:
+    """Add a site to a study and return its id.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not write the study's design.
+    NotFoundError
+        When the study is unknown.
+    """
+    require(may(unit.actor, "study:design:manage", study=study))
+    row = _study(unit, study)
+    site_id, event_id = new_id(), new_id()
+    store.add(
+        unit.session,
+        SiteRow(
+            id=site_id, study_id=row.id, code=code, name=name, time_zone=time_zone or row.time_zone, event_id=event_id
+        ),
+    )
+    ledger.record(
+        unit,
+        "study.add_site",
+        study_id=row.id,
+        subject=f"site:{code}",
+        role=unit.actor.role(study),
+        change={"new": {"name": name}},
+        event_id=event_id,
+    )
+    return site_id
+
+
+def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -> int:
+    """Publish `protocol` as the study's design and return its version.
+
+    A design equal to the published one changes nothing and returns the version it has.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not write the study's design.
+    NotFoundError
+        When the study is unknown.
+    """
+    require(may(unit.actor, "study:design:manage", study=study))
+    row = _study(unit, study)
+    present = store.published(unit.session, row.id)
+    if present is not None and present.fingerprint == protocol.fingerprint:
+        return present.version
+    version, event_id = store.next_version(unit.session, row.id), new_id()
+    if present is not None:
+        store.supersede(unit.session, present.id)
+    store.add(
+        unit.session,
+        DesignRow(
+            id=new_id(),
+            study_id=row.id,
+            version=version,
+            status="published",
+            document=protocol.as_document(),
+            fingerprint=protocol.fingerprint,
+            published_at=unit.instant,
+            event_id=event_id,
+        ),
+    )
+    ledger.record(
+        unit,
+        "study.publish_design",
+        study_id=row.id,
+        subject=f"design:{version}",
+        role=unit.actor.role(study),
+        change={
+            "old": {"version": present.version, "fingerprint": present.fingerprint} if present else None,
+            "new": {
+                "version": version,
+                "fingerprint": protocol.fingerprint,
+                "forms": len(protocol.forms),
+                "events": len(protocol.events),
+            },
+        },
+        event_id=event_id,
+    )
+    return version
+
+
+def _study(unit: UnitOfWork[Actor], code: str) -> StudyRow:
+    row = store.study(unit.session, code)
+    if row is None:
+        raise NotFoundError(f"There is no study with the code “{code}”.")
+    return row

@@ -1,0 +1,105 @@
+"""Reads: which studies there are, and their design."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from datamodel.access.actor import Actor
+from datamodel.kernel.errors import NotFoundError
+from datamodel.study import store
+from datamodel.study.protocol import Protocol
+from datamodel.study.tables import DesignRow, StudyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as others see it."""
+
+    id: UUID
+    code: str
+    protocol_id: str
+    title: str
+    status: str
+    integration_mode: str
+    consent_mode: str
+    time_zone: str
+    planned_enrolment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site of a study."""
+
+    id: UUID
+    code: str
+    name: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """One version of a study's design."""
+
+    version: int
+    status: str
+    protocol: Protocol
+    fingerprint: str
+    published_at: datetime
+
+
+def study(session: Session, code: str) -> Study:
+    """Return the study with that code; NotFoundError when there is none."""
+    row = store.study(session, code)
+    if row is None:
+        raise NotFoundError(f"There is no study with the code “{code}”. Check the code; it is written in lower case.")
+    return _study(row)
+
+
+def studies_of(session: Session, actor: Actor) -> list[Study]:
+    """Return the studies that `actor` is a member of."""
+    return [_study(row) for row in store.studies(session, [one.study for one in actor.memberships])]
+
+
+def sites(session: Session, study_id: UUID) -> list[Site]:
+    """Return a study's sites, by code."""
+    return [
+        Site(id=row.id, code=row.code, name=row.name, time_zone=row.time_zone) for row in store.sites(session, study_id)
+    ]
+
+
+def design(session: Session, study_id: UUID, version: int | None = None) -> Design:
+    """Return a version of the design, or the published one; NotFoundError when there is none."""
+    row = store.published(session, study_id) if version is None else store.design(session, study_id, version)
+    if row is None:
+        raise NotFoundError(
+            "This study has no published design yet; it appears with the first sync."
+            if version is None
+            else f"This study's design has no version {version}."
+        )
+    return _design(row)
+
+
+def _study(row: StudyRow) -> Study:
+    return Study(
+        id=row.id,
+        code=row.code,
+        protocol_id=row.protocol_id,
+        title=row.title,
+        status=row.status,
+        integration_mode=row.integration_mode,
+        consent_mode=row.consent_mode,
+        time_zone=row.time_zone,
+        planned_enrolment=row.planned_enrolment,
+    )
+
+
+def _design(row: DesignRow) -> Design:
+    return Design(
+        version=row.version,
+        status=row.status,
+        protocol=Protocol.from_document(row.document),
+        fingerprint=row.fingerprint,
+        published_at=row.published_at,
+    )

@@ -1,0 +1,56 @@
+"""Load and save studies, sites and designs."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from datamodel.study.tables import DesignRow, SiteRow, StudyRow
+
+
+def add(session: Session, row: StudyRow | SiteRow | DesignRow) -> None:
+    """Insert one row."""
+    session.add(row)
+    session.flush()
+
+
+def study(session: Session, code: str) -> StudyRow | None:
+    """Return the study with that code, or None."""
+    return session.scalars(select(StudyRow).where(StudyRow.code == code)).one_or_none()
+
+
+def studies(session: Session, codes: list[str]) -> list[StudyRow]:
+    """Return the studies with those codes, by code."""
+    return list(session.scalars(select(StudyRow).where(StudyRow.code.in_(codes)).order_by(StudyRow.code)))
+
+
+def sites(session: Session, study_id: UUID) -> list[SiteRow]:
+    """Return a study's sites, by code."""
+    return list(session.scalars(select(SiteRow).where(SiteRow.study_id == study_id).order_by(SiteRow.code)))
+
+
+def published(session: Session, study_id: UUID) -> DesignRow | None:
+    """Return the published design, or None."""
+    return session.scalars(
+        select(DesignRow).where(DesignRow.study_id == study_id, DesignRow.status == "published")
+    ).one_or_none()
+
+
+def design(session: Session, study_id: UUID, version: int) -> DesignRow | None:
+    """Return one version of the design, or None."""
+    return session.scalars(
+        select(DesignRow).where(DesignRow.study_id == study_id, DesignRow.version == version)
+    ).one_or_none()
+
+
+def next_version(session: Session, study_id: UUID) -> int:
+    """Return the number that the next design version gets."""
+    newest: int | None = session.execute(
+        select(func.max(DesignRow.version)).where(DesignRow.study_id == study_id)
+    ).scalar_one()
+    return (newest or 0) + 1
+
+
+def supersede(session: Session, design_id: UUID) -> None:
+    """Mark a design as no longer the published one."""
+    session.execute(update(DesignRow).where(DesignRow.id == design_id).values(status="superseded"))
