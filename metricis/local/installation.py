@@ -1,0 +1,76 @@
+"""An installation on one machine: its home folder, its databases and their passwords.
+
+`DATABASE_URL` (or `METRICIS_DATABASE_URL`) names any PostgreSQL from 17 on; without it the embedded server in the home
+folder is used, started when it does not run yet. Passwords of the roles `metricis` and `prefect` are made once and
+kept in `secrets.json` (mode 0600) in the home folder.
+"""
+
+import json
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from datamodel.kernel.settings import settings
+from metricis.local.postgres import Cluster
+
+PRODUCT = "metricis"
+PREFECT = "prefect"
+
+
+def home() -> Path:
+    """Return the home folder, made when it is not there."""
+    folder = settings().home.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+@lru_cache(maxsize=1)
+def cluster() -> Cluster:
+    """Return the embedded server of this installation, running, with its roles and databases."""
+    server = Cluster(home() / "postgres").ensure_running()
+    for role in (PRODUCT, PREFECT):
+        _ensure_role(server, role)
+        server.ensure_database(role, owner=role)
+    # Prefect's migrations make this extension, which only an owner of the server may do.
+    with psycopg.connect(server.url(PREFECT), autocommit=True) as connection:
+        connection.execute("create extension if not exists pg_trgm")
+    return server
+
+
+def database_url() -> str:
+    """Return the product's database: the one that was named, or the embedded one."""
+    given = settings().database_url.get_secret_value()
+    return given or cluster().url(PRODUCT, role=PRODUCT, password=_secret(PRODUCT))
+
+
+def prefect_database_url() -> str:
+    """Return Prefect's own database in the embedded server, as its server wants it (asyncpg)."""
+    return cluster().url(PREFECT, role=PREFECT, password=_secret(PREFECT), driver="asyncpg")
+
+
+def _ensure_role(server: Cluster, role: str) -> None:
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtext('metricis.local.installation'))")
+        exists = connection.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+        verb = "alter" if exists else "create"
+        connection.execute(
+            sql.SQL("{} role {} login password {}").format(
+                sql.SQL(verb), sql.Identifier(role), sql.Literal(_secret(role))
+            )
+        )
+
+
+def _secret(name: str) -> str:
+    path = home() / "secrets.json"
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if name not in kept:
+        kept[name] = secrets.token_urlsafe(24)
+        handle = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump(kept, file)
+        path.with_suffix(".new").replace(path)
+    return kept[name]
