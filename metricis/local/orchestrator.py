@@ -61,7 +61,9 @@ class Orchestrator:
             command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=180
         )
         if done.returncode != 0:
-            raise FaultError(f"Prefect refused the deployments of prefect.yaml:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+            raise FaultError(
+                f"Prefect refused the deployments of prefect.yaml:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
+            )
 
     def has_deployment(self, name: str) -> bool:
         """Whether the deployment `flow/name` is there."""
@@ -72,7 +74,9 @@ class Orchestrator:
         found = httpx.get(f"{self.api}/deployments/name/{deployment}", timeout=30)
         found.raise_for_status()
         return str(
-            self._post(f"deployments/{found.json()['id']}/create_flow_run", {"parameters": parameters}, accept=(201,))["id"]
+            self._post(f"deployments/{found.json()['id']}/create_flow_run", {"parameters": parameters}, accept=(201,))[
+                "id"
+            ]
         )
 
     def run(self, run_id: str) -> FlowRun:
@@ -96,5 +100,7 @@ class Orchestrator:
     def _post(self, path: str, body: dict[str, Any], *, accept: tuple[int, ...]) -> Any:
         answer = httpx.post(f"{self.api}/{path}", json=body, timeout=60)
         if answer.status_code not in accept:
-            raise FaultError(f"Prefect's server answered {answer.status_code} to {path.split('/')[0]}: {answer.text[:300]}")
+            raise FaultError(
+                f"Prefect's server answered {answer.status_code} to {path.split('/')[0]}: {answer.text[:300]}"
+            )
         return answer.json()

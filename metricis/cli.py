@@ -1,0 +1,105 @@
+"""The command line: `metricis COMMAND`. Each command is thin; the work is in the rooms."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from datamodel.kernel.errors import MetricisError, outcome
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Metricis: electronic data capture and analytics for clinical trials.",
+    pretty_exceptions_enable=False,
+)
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of everything that happened.")
+app.add_typer(ledger_app, name="ledger")
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the first sync instead of staying open.")] = False,
+    subjects: Annotated[int | None, typer.Option(help="Load only the first N subjects of the trial.")] = None,
+) -> None:
+    """Run the CDISC pilot trial from REDCap to dashboard, notebook and SDTM on this machine."""
+    from metricis.demo.run import run_demo
+
+    raise typer.Exit(run_demo(once=once, subjects=subjects))
+
+
+@app.command()
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8600,
+) -> None:
+    """Serve the researcher dashboard, the participant view and the edge."""
+    from metricis.local.serve import serve
+
+    serve(host=host, port=port)
+
+
+@app.command("redcap-sim")
+def redcap_sim(
+    port: Annotated[int, typer.Option(help="Port to listen on (loopback).")] = 8601,
+    public_url: Annotated[str | None, typer.Option(help="Address clients reach it under.")] = None,
+    super_token: Annotated[str | None, typer.Option(help="64-character token that may create projects.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder of its data.")] = Path(".metricis/redcap-sim"),
+) -> None:
+    """Run the REDCap simulator alone."""
+    from simulators.redcap.server import run
+
+    run(port=port, public_url=public_url, super_token=super_token, data=data)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest shape."""
+    from datamodel.migrations.run import upgrade
+    from metricis.local.installation import database_url
+
+    typer.echo(f"The database is at revision {upgrade(database_url())}.")
+
+
+@app.command()
+def link(
+    sign_in_name: Annotated[str, typer.Argument(help="Sign-in name of a member of staff.")],
+    minutes: Annotated[int, typer.Option(help="How long the link works.")] = 60,
+) -> None:
+    """Make a one-time sign-in link for a member of staff."""
+    from metricis.local.people import staff_link
+
+    typer.echo(staff_link(sign_in_name, minutes=minutes))
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Check the whole ledger, and the rows whose digests it carries; exit 1 when something is wrong."""
+    from metricis.local.check import verify_ledger
+
+    verdict = verify_ledger()
+    if as_json:
+        problems = [
+            {"study": one.study, "position": one.position, "kind": one.kind, "detail": one.detail}
+            for one in verdict.problems
+        ]
+        typer.echo(json.dumps({"ok": verdict.is_ok, "checked": verdict.checked, "problems": problems}))
+    else:
+        for one in verdict.problems:
+            typer.echo(f"Position {one.position} {one.study}: {one.detail}")
+        end = "nothing is wrong" if verdict.is_ok else f"{len(verdict.problems)} problems"
+        typer.echo(f"{verdict.checked} entries checked: {end}.")
+    raise typer.Exit(0 if verdict.is_ok else 1)
+
+
+def main() -> None:
+    """Run the command line; errors of ours end in one sentence and their own exit code."""
+    try:
+        app()
+    except MetricisError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(outcome(error)[0])

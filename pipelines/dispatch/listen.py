@@ -1,0 +1,86 @@
+"""Wait for news, and handle it."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+
+import psycopg
+from prefect.deployments import run_deployment
+
+from datamodel.access.actor import KNOCKING
+from datamodel.connections import reads as connections
+from datamodel.intake import reads as intake
+from datamodel.kernel.database import libpq_url
+from datamodel.kernel.errors import MetricisError
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import unit_of_work
+from pipelines.custody import steps as custody
+from pipelines.intake.flow import drain
+
+logger = logging.getLogger("metricis.dispatch")
+#: Seconds between sweeps when nothing is heard.
+SWEEP = 5.0
+
+
+async def dispatch(stop: asyncio.Event) -> None:
+    """Listen until `stop` is set; a lost database is waited for."""
+    url = settings().database_url.get_secret_value()
+    while not stop.is_set():
+        try:
+            async with await psycopg.AsyncConnection.connect(libpq_url(url), autocommit=True) as connection:
+                await connection.execute("listen metricis")
+                while not stop.is_set():
+                    await handle(url)
+                    await _news(connection)
+        except (psycopg.OperationalError, MetricisError) as error:
+            logger.warning("The dispatcher lost the database and tries again: %s", type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SWEEP)
+
+
+async def handle(url: str) -> None:
+    """Seal the ledger, drain what arrived, start what was asked for, and seal again."""
+    if await asyncio.to_thread(_pending, url):
+        await drain()
+    for study, request in await asyncio.to_thread(_requests, url):
+        await run_deployment(
+            f"refresh/{study}",
+            parameters={"study": study, "request": str(request)},
+            timeout=0,
+            idempotency_key=str(request),
+        )
+    await asyncio.to_thread(custody.seal, url)
+
+
+async def _news(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+    """Return at the first message, or after a sweep's time."""
+    async for _ in connection.notifies(timeout=SWEEP, stop_after=1):
+        return
+
+
+def _pending(url: str) -> bool:
+    with unit_of_work(url, KNOCKING) as unit:
+        return intake.has_pending(unit.session)
+
+
+def _requests(url: str) -> list[tuple[str, object]]:
+    with unit_of_work(url, KNOCKING) as unit:
+        return [(one.study, one.id) for one in connections.open_requests(unit.session)]
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    listening = asyncio.create_task(dispatch(stop))
+    await stop.wait()
+    listening.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await listening
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
