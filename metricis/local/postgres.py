@@ -57,7 +57,8 @@ class _State:
 class Cluster:
     """One PostgreSQL server that lives in ``home``; use as a context manager, or ``ensure_running`` and ``release``.
 
-    ``durable=False`` is for tests: a crash of the machine may lose everything, and writes cost a third.
+    ``durable=False`` is for tests: writes are cheaper, a killed server loses its last commits, and a crash of the
+    machine may lose everything.
     """
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
