@@ -17,6 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyreadstat
+
+from exports.packages.columns import Column
+from exports.packages.xpt import read_xpt, write_xpt
 
 TEXTS, NUMBERS = 10, 10
 REPEATS = 3
@@ -29,33 +33,23 @@ def make_frame(rows: int) -> pl.DataFrame:
     return pl.DataFrame(data | {f"N{i}": random.normal(size=rows) for i in range(NUMBERS)})
 
 
-def columns(frame: pl.DataFrame) -> list:
-    from exports.packages.columns import Column
-
+def columns(frame: pl.DataFrame) -> list[Column]:
     return [Column(name, name, "char" if dtype == pl.String else "num") for name, dtype in frame.schema.items()]
 
 
 def write_ours(frame: pl.DataFrame, path: Path) -> None:
-    from exports.packages.xpt import write_xpt
-
     write_xpt(frame, path, dataset="BENCH", label="Benchmark", columns=columns(frame))
 
 
 def write_peer(frame: pl.DataFrame, path: Path) -> None:
-    import pyreadstat
-
     pyreadstat.write_xport(frame, str(path), file_format_version=5, table_name="BENCH")
 
 
 def read_ours(path: Path) -> pl.DataFrame:
-    from exports.packages.xpt import read_xpt
-
     return read_xpt(path)
 
 
 def read_peer(path: Path) -> pl.DataFrame:
-    import pyreadstat
-
     return pyreadstat.read_xport(str(path), output_format="polars")[0]
 
 

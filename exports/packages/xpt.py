@@ -263,13 +263,11 @@ def _fill_text(place: Bytes, values: pl.Series, encoding: Encoding) -> Iterator[
     if plain:
         # One pass in polars: every value padded to the width, so that the buffer is the block itself.
         buffer = text.str.pad_end(width).to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
-        place[:] = np.frombuffer(buffer, dtype=np.uint8, count=place.size).reshape(place.shape)
-        odd = (place < _BLANK) | (place > _LAST_PRINTABLE)
-        if odd.any():
-            yield (
-                "holds control characters (such as a line break or a tab); only printable characters are allowed",
-                _where(odd.any(axis=1)),
-            )
+        padded = np.frombuffer(buffer, dtype=np.uint8, count=place.size).reshape(place.shape)
+        place[:] = padded
+        if padded.size and (padded.min() < _BLANK or padded.max() > _LAST_PRINTABLE):
+            rows = _where(((padded < _BLANK) | (padded > _LAST_PRINTABLE)).any(axis=1))
+            yield "holds control characters (such as a line break or a tab); only printable ones are allowed", rows
         return
     if encoding == "ascii":
         odd_text = (~text.str.contains(r"^[\x20-\x7e]*$")).to_numpy()
