@@ -24,7 +24,7 @@ class ConnectionRow(Base):
     #: see `connections.mapping.Mapping`
     mapping: Mapped[dict[str, Any]] = mapped_column(JSONB)
     server_time_zone: Mapped[str] = mapped_column(Text)
-    #: start of the last run that succeeded: the data are as good as that instant
+    #: start of the last pull that was completed: the data are as good as that instant
     last_good_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_good_position: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
@@ -52,10 +52,14 @@ class SyncRunRow(Base):
     sentence: Mapped[str] = mapped_column(Text, server_default="")
     #: Prefect's flow run, for the link to its log
     flow_run: Mapped[str] = mapped_column(Text, server_default="")
+    #: what is pulled (design, records and batches) as a hash; a run with the same one may resume this one
+    pull_key: Mapped[str] = mapped_column(Text, server_default="")
+    #: when the first run of this pull began; a run that resumes another inherits it
+    pull_started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class SyncBatchRow(Base):
-    """A batch of a run that is done; a later run of the same pull may skip it."""
+    """A batch of a run that is done; a later run of the same pull skips it."""
 
     __tablename__ = "sync_batch"
 
@@ -67,7 +71,10 @@ class SyncBatchRow(Base):
     rows_changed: Mapped[int]
     findings: Mapped[int]
     seconds: Mapped[float]
-    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+    #: the ledger event of its changes; none when nothing changed
+    event_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED")
+    )
 
 
 class SyncRequestRow(Base):

@@ -35,6 +35,8 @@ class DiscrepancyRow(Base):
     reason: Mapped[str] = mapped_column(Text)
     #: open, answered, closed, reopened, cancelled
     state: Mapped[str] = mapped_column(Text)
+    #: whether a sync closed it, because its value was corrected; the same value coming back then opens it again
+    is_closed_by_source: Mapped[bool] = mapped_column(default=False)
     opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

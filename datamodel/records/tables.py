@@ -17,7 +17,6 @@ class InstanceRow(Base):
     __tablename__ = "form_instance"
     __table_args__ = (
         UniqueConstraint("study_id", "participant_id", "event_name", "form_name", "event_repeat", "form_repeat"),
-        Index("ix_form_instance_grid", "study_id", "participant_id", "event_name", "form_name"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,0 +1,195 @@
+"""Bookkeeping of sync runs: begin, batch done, succeeded, failed.
+
+A run is operational history, not trial data: what it changes is in the ledger through the actions it calls, and the
+run itself leaves no ledger event, so that a sync that changes nothing adds nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import psycopg
+from sqlalchemy.orm import Session
+
+from datamodel.access.actor import Actor
+from datamodel.access.rights import may
+from datamodel.connections import store
+from datamodel.connections.reads import Connection, connection
+from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRunRow
+from datamodel.kernel.database import libpq_url
+from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, TransientFault, require
+from datamodel.kernel.ids import new_id
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import UnitOfWork
+from datamodel.vault.keys import load_key
+from datamodel.vault.seal import Place, unseal
+
+#: A failed pull is resumed only while it is this fresh; then everything is pulled anew.
+RESUMABLE_FOR: Final = timedelta(hours=1)
+#: First key of the advisory locks of syncs ("sync" in ASCII).
+_LOCK_SPACE: Final = 0x73796E63
+_KILLED: Final = (
+    "The process of this run ended before the run did (it was killed, or the machine or the database stopped). "
+    "Batches that were finished are kept, nothing is half-written; the next run goes on from there."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a batch or a run did, in rows (form instances), new revisions and findings."""
+
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_changed: int = 0
+    findings: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.rows_in + other.rows_in,
+            self.rows_accepted + other.rows_accepted,
+            self.rows_changed + other.rows_changed,
+            self.findings + other.findings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a run pulls: since when it stands for, and which (form, batch) are done already."""
+
+    began: datetime
+    done: frozenset[tuple[str, int]]
+
+
+@contextmanager
+def only_run(url: str, connection_id: UUID, *, study: str) -> Iterator[None]:
+    """Hold the one place for a run of this connection, as long as this process and the database live.
+
+    Raises
+    ------
+    RefusedError
+        When another process holds it.
+    TransientFault
+        When the database cannot be reached.
+    """
+    try:
+        with psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=10) as held:
+            key = int.from_bytes(connection_id.bytes[-4:], signed=True)
+            found = held.execute("select pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, key)).fetchone()
+            if not found or not found[0]:
+                raise RefusedError(
+                    Refused("sync-running", f"A sync of {study} is running already.", "Wait until it has ended.")
+                )
+            yield
+    except psycopg.OperationalError as error:
+        raise TransientFault(
+            "PostgreSQL did not answer or closed the connection, so the sync stopped; finished batches are kept, nothing "
+            "is half-written. Check that the database is running; the next run goes on."
+        ) from error
+
+
+def token(session: Session, actor: Actor, *, study: str) -> str:
+    """Return the REDCap token of the study, opened, for those who may sync."""
+    require(may(actor, "study:connections:sync", study=study))
+    row = store.connection_of(session, study)
+    if row is None:
+        raise NotFoundError(f"The study {study} is not connected to REDCap. Connect it first, then sync.")
+    return unseal(load_key(settings()), Place("redcap_connection", "token", row.id), row.token).decode()
+
+
+def start_run(unit: UnitOfWork[Actor], *, study: str, asked_by: str, flow_run: str = "") -> tuple[UUID, Connection]:
+    """Begin a run and take the requests that wait; whoever calls holds `only_run`. Return (run id, connection).
+
+    A run that is still called running has no process any more (it would hold the place): it is marked failed.
+    """
+    require(may(unit.actor, "study:connections:sync", study=study))
+    found, run_id = connection(unit.session, unit.actor, study=study), new_id()
+    store.fail_running(unit.session, found.id, at=unit.instant, sentence=_KILLED)
+    store.add(
+        unit.session,
+        SyncRunRow(
+            id=run_id,
+            connection_id=found.id,
+            state="running",
+            asked_by=asked_by,
+            started_at=unit.instant,
+            flow_run=flow_run,
+            pull_started_at=unit.instant,
+        ),
+    )
+    store.take_requests(unit.session, found.id, run_id=run_id, at=unit.instant)
+    return run_id, found
+
+
+def begin_pull(unit: UnitOfWork[Actor], run_id: UUID, *, pull_key: str) -> Pull:
+    """Note what the run pulls; when the run before failed at the same pull, go on where it stopped."""
+    row = _running(unit.session, run_id)
+    earlier = [one for one in store.newest_runs(unit.session, row.connection_id, limit=2) if one.id != run_id]
+    if earlier and earlier[0].state == "failed" and earlier[0].pull_key == pull_key:
+        began = earlier[0].pull_started_at
+        if unit.instant - began <= RESUMABLE_FOR:
+            row.pull_started_at = began
+    row.pull_key = pull_key
+    unit.session.flush()
+    done = store.done_batches(unit.session, row.connection_id, pull_key=pull_key, began=row.pull_started_at)
+    return Pull(began=row.pull_started_at, done=frozenset(done))
+
+
+def batch_done(
+    unit: UnitOfWork[Actor],
+    run_id: UUID,
+    *,
+    form: str,
+    number: int,
+    counts: Counts,
+    seconds: float,
+    event_id: UUID | None,
+) -> None:
+    """Note a batch as done, in the transaction that wrote it."""
+    row = _running(unit.session, run_id)
+    row.rows_in += counts.rows_in
+    row.rows_accepted += counts.rows_accepted
+    row.rows_changed += counts.rows_changed
+    row.findings += counts.findings
+    store.add(
+        unit.session,
+        SyncBatchRow(
+            run_id=run_id,
+            form_name=form,
+            number=number,
+            rows_in=counts.rows_in,
+            rows_accepted=counts.rows_accepted,
+            rows_changed=counts.rows_changed,
+            findings=counts.findings,
+            seconds=seconds,
+            event_id=event_id,
+        ),
+    )
+
+
+def succeed(unit: UnitOfWork[Actor], run_id: UUID, *, position: int, sentence: str) -> None:
+    """End a run well: the data are now as good as the instant its pull began, at this ledger position."""
+    row = _running(unit.session, run_id)
+    row.state, row.ended_at, row.sentence = "succeeded", unit.instant, sentence
+    found = unit.session.get_one(ConnectionRow, row.connection_id)
+    found.last_good_at, found.last_good_position = row.pull_started_at, position
+    unit.session.flush()
+
+
+def fail(unit: UnitOfWork[Actor], run_id: UUID, *, sentence: str) -> None:
+    """End a run badly, with the sentence that says what happened and what to do."""
+    row = store.run(unit.session, run_id)
+    if row is not None and row.state == "running":
+        row.state, row.ended_at, row.sentence = "failed", unit.instant, sentence
+        unit.session.flush()
+
+
+def _running(session: Session, run_id: UUID) -> SyncRunRow:
+    row = store.run(session, run_id)
+    if row is None or row.state != "running":
+        raise FaultError(
+            "This run was ended by another one that took its place; what it was about to write was rolled back."
+        )
+    return row

@@ -1,0 +1,44 @@
+"""What an instance holds, in the one form that is hashed. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+import orjson
+
+Status = Literal["not_started", "in_progress", "complete", "verified", "signed", "locked"]
+NOTHING: Final = "{}"
+
+
+class Incoming(NamedTuple):
+    """An instance as its source has it now; `values` is `canonical_values`' text.
+
+    A plain tuple in the same order will do: bulk callers make them from frames.
+    """
+
+    participant: str
+    event_name: str
+    event_repeat: int
+    form_repeat: int
+    status: str
+    values: str
+
+
+def canonical_values(values: Mapping[str, str]) -> str:
+    """Return values as JSON text with sorted keys, blanks left out: equal values, equal text."""
+    return orjson.dumps({name: text for name, text in values.items() if text}, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def content_hash(status: str, values: str, *, is_removed: bool = False) -> bytes:
+    """Return the SHA-256 over status, removal and canonical values."""
+    return hashlib.sha256(f"{status}|{int(is_removed)}|{values}".encode()).digest()
+
+
+def rows_digest(lines: list[str]) -> str:
+    """Return the digest that a ledger event carries of the revisions it wrote (see `digest_line`)."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def digest_line(instance_id: object, number: int, content: bytes, source: str) -> str:
+    """Return one revision's line in the digest."""
+    return f"{instance_id}|{number}|{content.hex()}|{source}"

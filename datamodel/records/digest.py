@@ -1,0 +1,28 @@
+"""Check that the revisions which a ledger event wrote are still what they were."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Row
+from sqlalchemy.orm import Session
+
+from datamodel.audit.verify import DigestCheck
+from datamodel.records import store
+from datamodel.records.content import canonical_values, content_hash, digest_line, rows_digest
+
+
+def revisions_unaltered(session: Session, event: Row[Any]) -> Iterator[str]:
+    """Yield what is wrong with the revisions that `event` wrote: altered values, or rows lost or added."""
+    lines: list[str] = []
+    altered = 0
+    for one in store.revisions_of(session, event.id):
+        content = content_hash(one.status, canonical_values(one.values), is_removed=one.is_removed)
+        altered += content != bytes(one.content_hash)
+        lines.append(digest_line(one.instance_id, one.number, content, one.source))
+    if altered:
+        yield f"{altered} form revisions written by this event no longer match their own content hash."
+    if rows_digest(lines) != event.change["rows_sha256"]:
+        yield f"The {len(lines)} form revisions of this event differ from the digest that the ledger holds."
+
+
+DIGESTS: Final[dict[str, DigestCheck]] = {"records.revise_batch": revisions_unaltered}
