@@ -45,7 +45,9 @@ def web(
 def redcap_sim(
     port: Annotated[int, typer.Option(help="Port to listen on (loopback).")] = 8601,
     public_url: Annotated[str | None, typer.Option(help="Address clients reach it under.")] = None,
-    super_token: Annotated[str | None, typer.Option(help="64-character token that may create projects.")] = None,
+    super_token: Annotated[
+        str | None, typer.Option(envvar="REDCAP_SIM_SUPER_TOKEN", help="64-character token that may create projects.")
+    ] = None,
     data: Annotated[Path, typer.Option(help="Folder of its data.")] = Path(".metricis/redcap-sim"),
 ) -> None:
     """Run the REDCap simulator alone."""

@@ -54,4 +54,6 @@ def print_addresses(console: Console, places: Places, people: People, outcome: O
     table.add_row("SDTM files", outcome.sdtm_folder)
     table.add_row("Notebook", "notebooks/tutorial.ipynb  (import metricis as mx)")
     console.print(table)
-    console.print("Each sign-in link works once, for an hour. New ones: metricis link NAME", style="dim", soft_wrap=True)
+    console.print(
+        "Each sign-in link works once, for an hour. New ones: metricis link NAME", style="dim", soft_wrap=True
+    )

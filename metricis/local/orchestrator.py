@@ -101,6 +101,6 @@ class Orchestrator:
         answer = httpx.post(f"{self.api}/{path}", json=body, timeout=60)
         if answer.status_code not in accept:
             raise FaultError(
-                f"Prefect's server answered {answer.status_code} to {path.split('/')[0]}: {answer.text[:300]}"
+                f"Prefect's server answered {answer.status_code} to {path.split('/', maxsplit=1)[0]}: {answer.text[:300]}"
             )
         return answer.json()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -106,14 +106,13 @@ class Processes:
                 child.process.wait()
         self.children.clear()
 
-    def watch(self, *, stop: Callable[[], bool]) -> Child | None:
-        """Wait until `stop()` or until a child ends; return that child."""
-        while not stop():
+    def watch(self) -> Child:
+        """Wait until a child ends, and return it."""
+        while True:
             for child in self.children:
                 if not child.is_running:
                     return child
             time.sleep(0.3)
-        return None
 
     def __enter__(self) -> Self:
         """Give the collection itself."""

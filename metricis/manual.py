@@ -1,0 +1,78 @@
+"""Pages of the manual that are made from the code, so that they cannot go stale: `python -m metricis.manual`."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import typer.main
+
+from datamodel.access.rights import PERMISSIONS, ROLES
+from metricis.cli import app
+
+FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "manual"
+
+
+def commands() -> str:
+    """Return the page of the command line."""
+    lines = ["# Commands", "", "`.venv/bin/metricis COMMAND`; made from the commands themselves.", ""]
+    lines += _commands(typer.main.get_command(app), "metricis")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(command: Any, path: str) -> list[str]:
+    if subcommands := getattr(command, "commands", None):
+        return [line for name, sub in subcommands.items() for line in _commands(sub, f"{path} {name}")]
+    lines = [f"## `{path}`", "", (command.help or "").strip(), ""]
+    options = [one for one in command.params if one.name != "help"]
+    if options:
+        lines += ["| option | meaning |", "| --- | --- |"]
+        lines += [f"| `{', '.join([*one.opts, *one.secondary_opts])}` | {one.help or ''} |" for one in options]
+        lines += [""]
+    return lines
+
+
+def permissions() -> str:
+    """Return the page of roles and permissions."""
+    roles = [role for role in ROLES if role != "service"]
+    lines = [
+        "# Roles and permissions",
+        "",
+        "Made from the one table in `datamodel/access/rights.py`. A role is held in one study, for all sites or for one. A statistician",
+        "sees blinded data only when that was granted by name. Administrators manage people and studies (`system:` permissions)",
+        "and see no study data without a role in that study. `service` is the account of scheduled flows.",
+        "",
+        "| permission | lets one | " + " | ".join([*(role.replace("_", " ") for role in roles), "service"]) + " |",
+        "| --- | --- | " + " | ".join(["---"] * (len(roles) + 1)) + " |",
+    ]
+    for permission, meaning in PERMISSIONS.items():
+        held = ["✓" if permission in ROLES[role] else "" for role in [*roles, "service"]]
+        lines.append(f"| `{permission}` | {meaning} | " + " | ".join(held) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def findings() -> str:
+    """Return the page of finding codes."""
+    from validators.findings import codes
+
+    lines = [
+        "# What the checks can find",
+        "",
+        "Made from `validators/findings`.",
+        "",
+        "| code | meaning |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{code}` | {meaning} |" for code, meaning in codes().items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Final = {"commands.md": commands, "permissions.md": permissions, "findings.md": findings}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())
+
+
+if __name__ == "__main__":
+    main()
