@@ -38,7 +38,8 @@ The forms are readable YAML: `definition/project.yaml` (events), `definition/cod
 - Repeat instance: the SDTM sequence number in `adverse_events`, `medical_history` and `disposition` (with the gaps of lines that the
   site deleted); otherwise 1, 2, 3 ... in each event, in SDTM's order. `concomitant_medication` in visit order gives CMSEQ.
 - Every form with data has `<form>_complete` = 2. Calculated fields are never sent.
-- ADAS-Cog: `adas_total` is SDTM's ACTOT; it is the sum of items 1, 2, 4-8 and 11-14, times 70 / (70 - the maxima of missing items).
+- ADAS-Cog: `adas_total` is SDTM's ACTOT; it is the sum of items 1, 2, 4-8 and 11-14, times 70 / (70 - the maxima of missing items),
+  cut (not rounded) to one decimal. Maxima: 10, 5, 5, 5, 5, 8, 12, 5, 5, 5, 5 in that order of items.
 - Vital signs: VSTPTNUM 815 is `supine` (VSPOS SUPINE, PT5M, after lying for 5 minutes), 816 `standing1` (STANDING, PT1M), 817 `standing3`
   (STANDING, PT3M); VSORRESU is mmHg for pressures, beats/min for pulse.
 - NPI: domain scores and totals are derived in SDTM and not typed. `npiNN_present` = 1 has no row in SDTM.
