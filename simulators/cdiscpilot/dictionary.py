@@ -83,6 +83,8 @@ class Form(_Strict):
     """`rows`: one source row is one form. `wide`: all source rows of a visit make one form."""
     events: list[str]
     repeats_in: list[str] = Key(default_factory=list)
+    instance_label: str = ""
+    """What REDCap shows beside the number of a repeat instance."""
     at: str | None = None
     """The event of every row, for datasets that carry no visit."""
     instance: str | None = None

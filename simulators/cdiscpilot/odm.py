@@ -90,7 +90,7 @@ def _globals(study: _Node, definition: Project) -> None:
                 _redcap("RepeatingInstrument"),
                 r_UniqueEventName=event,
                 r_RepeatInstrument=form.form,
-                r_CustomLabel="",
+                r_CustomLabel=form.instance_label,
             )
 
 

@@ -117,5 +117,5 @@ def test_the_simulator_reads_the_xml_as_it_was_meant():
     }
     unique = {event["id"]: event["unique"] for event in doc["events"]}
     assert {(unique[event], form) for event, form in doc["mapping"]} == mapping
-    repeating = {(event, form.form) for form in project().forms for event in form.repeats_in}
-    assert {(unique[event], form) for event, form, *_ in doc["repeating"]} == repeating
+    repeating = {(event, form.form, form.instance_label) for form in project().forms for event in form.repeats_in}
+    assert {(unique[event], form, label) for event, form, label in doc["repeating"]} == repeating

@@ -61,7 +61,7 @@ def server():
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     httpd.calls, httpd.rows, httpd.misbehave = [], {}, lambda _form: None
     httpd.url = f"http://127.0.0.1:{httpd.server_port}/api/"
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield httpd
     httpd.shutdown()
