@@ -99,12 +99,11 @@ def set_up():
     if is_set_up():
         return
     say("Setting up (minutes on a slow line the first time) ...")
-    command = [str(uv()), "sync", "--frozen"]
-    if not VENDORED.is_file():  # the build step puts the browser libraries in place; uv may think it was run
-        command += ["--reinstall-package", "metricis"]
+    # The build step puts the browser libraries in place, and costs a second when they are; uv may think it was run.
+    command = [str(uv()), "sync", "--frozen", "--reinstall-package", "metricis"]
     if subprocess.call(command, cwd=str(ROOT), env=environment()) != 0:
         sys.exit(
-            "\nThe set-up failed; what uv said is above. If it found no Python: install Python 3.12 or newer (Debian 13: "
+            "\nThe set-up failed; what uv said is above, with what to do. If it found no Python: install Python 3.12 or newer (Debian 13: "
             "apt-get install python3; pyenv: pyenv install 3.12; or let uv download one by leaving "
             "UV_PYTHON_DOWNLOADS unset) and run the same command again. It continues where it stopped."
         )

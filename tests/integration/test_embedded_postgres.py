@@ -17,12 +17,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from metricis.local.account import server_account
+from metricis.local.binaries import find_binaries
 from metricis.local.postgres import Cluster, PostgresError
 
 PROJECT = Path(__file__).parents[2]
 HOLD = """
 import os, pwd, sys
 from pathlib import Path
+from metricis.local.account import server_account
+from metricis.local.binaries import find_binaries
 from metricis.local.postgres import Cluster
 if len(sys.argv) > 2:  # after the imports: an interpreter below /root is closed to others
     account = pwd.getpwnam(sys.argv[2])
@@ -308,7 +312,9 @@ def test_a_removed_home_does_not_lose_data_that_lay_elsewhere(home: Path, monkey
 
 
 @needs_root
-def test_as_a_normal_user(home: Path) -> None:
+def test_as_a_normal_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The project itself may lie below a folder that is closed to others.
+    monkeypatch.setenv("METRICIS_POSTGRES_BIN", str(find_binaries(server_account(home)).folder))
     nobody = pwd.getpwnam("nobody")
     os.chown(home.parent, nobody.pw_uid, nobody.pw_gid)
     process = holder(home, "nobody")
