@@ -1,8 +1,10 @@
 """Prefect on this machine: its server's settings, and the few calls of its HTTP API that the launcher needs."""
 
+import hashlib
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,17 +55,28 @@ class Orchestrator:
 
     api: str
 
-    def deploy(self, project: Path, *, environment: dict[str, str]) -> None:
-        """Make the work pool and every deployment of `prefect.yaml`."""
+    def deploy(self, project: Path, *, expected: Sequence[str], home: Path) -> None:
+        """Make the work pool and every deployment of `prefect.yaml`, unless the very same were made before.
+
+        Raises
+        ------
+        FaultError
+            When Prefect refuses them, or one of `expected` (`flow/name`) is missing afterwards.
+        """
+        made = home / "deployed.sha256"
+        digest = hashlib.sha256((project / "prefect.yaml").read_bytes() + str(project).encode()).hexdigest()
+        if made.exists() and made.read_text() == digest and all(map(self.has_deployment, expected)):
+            return
         self._post("work_pools/", {"name": POOL, "type": "process"}, accept=(201, 409))
         command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-        done = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=180
-        )
-        if done.returncode != 0:
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, timeout=180)
+        missing = [name for name in expected if not self.has_deployment(name)]
+        if done.returncode != 0 or missing:
             raise FaultError(
-                f"Prefect refused the deployments of prefect.yaml:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
+                f"Prefect did not make the deployments {', '.join(missing) or 'of prefect.yaml'}:\n"
+                f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
             )
+        made.write_text(digest)
 
     def has_deployment(self, name: str) -> bool:
         """Whether the deployment `flow/name` is there."""

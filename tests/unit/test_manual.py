@@ -33,3 +33,10 @@ def test_every_daily_command_of_the_readme_is_one_of_the_script():
     script = (ROOT / "go").read_text()
     assert named
     assert {one for one in named if f'"{one}"' not in script} == set()
+
+
+def test_every_test_that_the_security_page_names_is_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text())
+    assert len(named) >= 10
+    missing = [f"{path}::{test}" for path, test in named if f"def {test}(" not in (ROOT / path).read_text()]
+    assert missing == []

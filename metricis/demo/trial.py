@@ -1,0 +1,100 @@
+"""The trial: into the REDCap simulator, connected, and refreshed."""
+
+import time
+from collections.abc import Callable
+
+from datamodel.connections import actions as connections
+from datamodel.connections import reads as connection_reads
+from datamodel.connections.reads import Run
+from datamodel.kernel.errors import FaultError, NotFoundError
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import unit_of_work
+from metricis.demo.people import MAPPING, staff
+from metricis.demo.places import STUDY, Places, keep_project_token, project_token
+from metricis.demo.report import Outcome
+from metricis.local.orchestrator import Orchestrator
+from simulators.cdiscpilot import load as simulated
+
+#: (form, rows done, rows of the form)
+Told = Callable[[str, int, int], None]
+
+
+def load(places: Places, *, subjects: int | None, told: Told) -> str:
+    """Create the REDCap project on a first start, load what it lacks, and return its token."""
+    token = project_token(places.home)
+    if token is None:
+        token = simulated.create_project(api_url=places.redcap_api, super_token=places.super_token)
+        keep_project_token(places.home, token)
+    simulated.load_into(api_url=places.redcap_api, token=token, subjects=subjects, progress=told)
+    return token
+
+
+def connect(url: str, places: Places, *, token: str) -> None:
+    """Connect the study to its project, unless it is connected just so."""
+    manager = staff(url, "data_manager")
+    with unit_of_work(url, manager, reason="demo") as unit:
+        try:
+            present = connection_reads.connection(unit.session, manager, study=STUDY)
+        except NotFoundError:
+            present = None
+        if present is None or present.api_url != places.redcap_api or present.mapping != MAPPING:
+            connections.connect(
+                unit,
+                study=STUDY,
+                api_url=places.redcap_api,
+                token=token,
+                mapping=MAPPING,
+                server_time_zone="UTC",
+            )
+
+
+def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None], alive: Callable[[], None]) -> Outcome:
+    """Run the refresh deployment to its end and return what happened.
+
+    Raises
+    ------
+    FaultError
+        When the run failed, with the sentence of the sync when it has one.
+    """
+    started = time.time()
+    run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY})
+    while not (run := orchestrator.run(run_id)).is_done:
+        alive()
+        told(_words(_newest(url)))
+        time.sleep(0.5)
+    sync = _newest(url)
+    if run.state != "COMPLETED":
+        raise FaultError(f"The refresh ended as {run.state.lower()}. {sync.sentence if sync else run.message}")
+    if sync is None:
+        raise FaultError("The refresh ended without a sync run; look at the worker's log.")
+    return _outcome(sync, orchestrator.seconds_by_flow(since=started - 1))
+
+
+def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:
+    from exports.marts.reader import open_snapshot
+
+    snapshot = open_snapshot(settings().marts_folder, STUDY)
+    stages = {stage: seconds[stage] for stage in ("ingest", "marts", "sdtm") if stage in seconds}
+    return Outcome(
+        rows_in=sync.rows_in,
+        rows_accepted=sync.rows_accepted,
+        rows_changed=sync.rows_changed,
+        findings=sync.findings,
+        seconds=stages,
+        snapshot=snapshot.number,
+        position=snapshot.position,
+        sdtm_folder=str(settings().exports_folder / STUDY / "sdtm" / f"{snapshot.number:04d}"),
+    )
+
+
+def _newest(url: str) -> Run | None:
+    manager = staff(url, "data_manager")
+    with unit_of_work(url, manager) as unit:
+        runs = connection_reads.runs(unit.session, manager, study=STUDY, limit=1)
+    return runs[0] if runs else None
+
+
+def _words(run: Run | None) -> str:
+    if run is None or run.state != "running":
+        return ""
+    return f"{run.rows_in:,} rows read, {run.rows_accepted:,} accepted, {run.findings:,} findings"
