@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: a real PostgreSQL, a migrated database of one's own, an actor."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -13,11 +14,14 @@ from metricis.local.postgres import Cluster
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server of this test session's own."""
-    server = Cluster(tmp_path_factory.mktemp("postgres"), durable=False).ensure_running()
-    yield server
-    server.destroy()
+    # pytest's own folders are closed to the account that the server runs under when root runs the tests.
+    with tempfile.TemporaryDirectory(prefix="metricis-pg-") as folder:
+        Path(folder).chmod(0o711)
+        server = Cluster(Path(folder) / "home", durable=False).ensure_running()
+        yield server
+        server.destroy()
 
 
 @pytest.fixture(scope="session")
