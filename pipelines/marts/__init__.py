@@ -1,0 +1,1 @@
+"""Taking snapshots: `steps.py` takes one as the sync's machine account; `flow.py` is what Prefect runs."""
