@@ -1,0 +1,1 @@
+"""Rows in and out, their validation, and filter logic."""

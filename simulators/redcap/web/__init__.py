@@ -1,0 +1,1 @@
+"""The HTTP side: the API address, the control surface, the pages, and how to start them."""
