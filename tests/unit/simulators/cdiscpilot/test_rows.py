@@ -272,3 +272,16 @@ def test_no_typed_value_holds_a_line_break_or_tab():
     for frame in typed().values():
         for name in frame.columns:
             assert not any(pattern.search(value) for value in frame[name].unique())
+
+
+def test_sdtms_reference_dates_follow_from_the_forms_as_the_readme_says():
+    dm = read("dm").with_columns(record_id=pl.col("USUBJID").str.strip_prefix("01-"))
+    doses = typed()["exposure"].with_columns(pl.col("ex_end").replace("", None)).group_by("record_id")
+    dm = dm.join(doses.agg(pl.col("ex_start").min(), pl.col("ex_end").max()), on="record_id", how="left")
+    ends = typed()["disposition"].filter(pl.col("redcap_repeat_instance") == "1").select("record_id", "ds_date")
+    dm = dm.join(ends, on="record_id", how="left")
+    assert (dm["RFSTDTC"].eq_missing(dm["ex_start"]) & dm["RFXSTDTC"].eq_missing(dm["ex_start"])).all()
+    assert dm["RFXENDTC"].eq_missing(dm["ex_end"]).all()
+    treated = dm.filter(pl.col("ex_start").is_not_null())
+    assert (treated["RFENDTC"] == treated["ds_date"]).all()
+    assert dm["RFENDTC"].is_null().sum() == dm.height - treated.height == 52
