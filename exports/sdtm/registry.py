@@ -1,0 +1,129 @@
+"""Derivations by name: how a function becomes one, and how a specification's arguments are checked against it.
+
+A derivation is a function of keyword arguments that returns a polars expression. What an argument is follows from its
+type: `pl.Expr` is a column (the specification names it, the function gets the expression), `list[pl.Expr]` several, `Study`
+is the study's data as a whole and is passed by the engine; anything else is a plain value from the specification.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from exports.sdtm.spec_types import StudyTables
+
+Function = Callable[..., pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What a derivation may look up: the frames by form, the events, and the tables of the specification."""
+
+    frames: Mapping[str, pl.DataFrame]
+    tables: StudyTables
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A registered function, with its arguments sorted by what they are."""
+
+    name: str
+    function: Function
+    columns: frozenset[str]
+    column_lists: frozenset[str]
+    values: Mapping[str, Any]
+    required: frozenset[str]
+    study: str | None
+    summary: str = field(compare=False)
+
+
+_REGISTERED: dict[str, Derivation] = {}
+
+
+def derivation(function: Function) -> Function:
+    """Register a function as a derivation under its own name.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+    name = function.__name__
+    if name in _REGISTERED:
+        raise ValueError(f"A derivation named {name!r} exists already. Give yours another name.")
+    hints = typing.get_type_hints(function)
+    hints.pop("return", None)
+    parameters = inspect.signature(function).parameters
+    columns = {key for key, hint in hints.items() if hint in {pl.Expr, pl.Expr | None}}
+    lists = {key for key, hint in hints.items() if hint == list[pl.Expr]}
+    study = next((key for key, hint in hints.items() if hint is Study), None)
+    values = {key: hint for key, hint in hints.items() if key not in columns | lists | {study}}
+    required = {key for key, given in parameters.items() if given.default is inspect.Parameter.empty and key != study}
+    summary = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
+    _REGISTERED[name] = Derivation(
+        name, function, frozenset(columns), frozenset(lists), values, frozenset(required), study, summary
+    )
+    return function
+
+
+def registered() -> Mapping[str, Derivation]:
+    """Give all derivations by name."""
+    return dict(sorted(_REGISTERED.items()))
+
+
+def argument_faults(name: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Say everything that is wrong with a call of the derivation `name`; empty when it can be made."""
+    known = _REGISTERED.get(name)
+    if known is None:
+        return [f"there is no derivation {name!r}; there are {', '.join(sorted(_REGISTERED))}"]
+    allowed = known.columns | known.column_lists | set(known.values)
+    faults = [f"{name} has no argument {key!r}; it takes {', '.join(sorted(allowed))}" for key in arguments if key not in allowed]
+    faults += [f"{name} needs the argument {key!r}" for key in sorted(known.required - set(arguments))]
+    for key, given in arguments.items():
+        if key in known.columns and not isinstance(given, str):
+            faults.append(f"{name}: {key!r} must name a column, not {given!r}")
+        if key in known.column_lists and not _names(given):
+            faults.append(f"{name}: {key!r} must be a list of columns, not {given!r}")
+        if key in known.values:
+            faults += _value_faults(name, key, given, known.values[key])
+    return faults
+
+
+def references(name: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Give the columns that a call refers to, in order."""
+    known = _REGISTERED[name]
+    single = [given for key, given in arguments.items() if key in known.columns]
+    several = [one for key, given in arguments.items() if key in known.column_lists for one in given]
+    return single + several
+
+
+def call(name: str, arguments: Mapping[str, Any], study: Study) -> pl.Expr:
+    """Call a derivation whose arguments have been checked."""
+    known = _REGISTERED[name]
+    ready: dict[str, Any] = {}
+    for key, given in arguments.items():
+        if key in known.columns:
+            ready[key] = pl.col(given)
+        elif key in known.column_lists:
+            ready[key] = [pl.col(one) for one in given]
+        else:
+            ready[key] = TypeAdapter(known.values[key]).validate_python(given)
+    if known.study:
+        ready[known.study] = study
+    return known.function(**ready)
+
+
+def _names(given: object) -> bool:
+    return isinstance(given, list) and bool(given) and all(isinstance(one, str) for one in given)
+
+
+def _value_faults(name: str, key: str, given: object, hint: object) -> list[str]:
+    try:
+        TypeAdapter(hint).validate_python(given)
+    except ValidationError as error:
+        return [f"{name}: {key!r} is {given!r}; {detail['msg'].lower()}" for detail in error.errors()]
+    return []
