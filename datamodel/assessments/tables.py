@@ -37,6 +37,8 @@ class SessionRow(Base):
     study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
     participant_id: Mapped[UUID] = mapped_column(ForeignKey("app.participant.id"), index=True)
     battery_id: Mapped[UUID] = mapped_column(ForeignKey(BatteryRow.id))
+    #: what the participant was asked to do; null for a run that nobody asked for
+    assignment_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.task_assignment.id"), index=True)
     #: the account that acted
     acted_by: Mapped[UUID] = mapped_column(ForeignKey("app.account.id"))
     consent_version_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.consent_version.id"))
@@ -45,8 +47,12 @@ class SessionRow(Base):
     task: Mapped[str] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    #: user agent family, input type, screen size, focus losses
+    #: number of jsPsych trials that make the run whole; null until the last part said so
+    trials_expected: Mapped[int | None]
+    #: browser family, input type, screen size, focus losses
     device: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: quality flags by code (`validators.capture`), for people to judge: nothing is excluded because of them
+    flags: Mapped[list[str]] = mapped_column(JSONB)
     is_simulated: Mapped[bool]
     receipt: Mapped[int]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

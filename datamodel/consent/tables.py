@@ -56,6 +56,21 @@ class SignatureRow(Base):
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
 
 
+class DeclineRow(Base):
+    """A participant's "no" to a version. Append-only; saying yes later is a signature of its own."""
+
+    __tablename__ = "consent_decline"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey("app.participant.id"), index=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey(VersionRow.id))
+    declined_by: Mapped[UUID] = mapped_column(ForeignKey("app.account.id"))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    receipt: Mapped[int]
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
 class WithdrawalRow(Base):
     """A withdrawal. Append-only."""
 

@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "form_revision",
     "discrepancy_step",
     "consent_signature",
+    "consent_decline",
     "consent_withdrawal",
     "assessment_trial",
     "assessment_score",
