@@ -46,6 +46,8 @@ class Mapping:
     status: tuple[StatusRule, ...] = ()
     #: fields whose values are shown only to those who may see blinded data; the arm's fields are so anyway
     blinded_fields: tuple[str, ...] = ()
+    #: events without a planned day: logs, unscheduled visits
+    unplanned_events: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ class Mapping:
             **{name: _place(document.get(name)) for name in places},
             status=tuple(_rules(document.get("status", ()))),
             blinded_fields=tuple(document.get("blinded_fields", ())),
+            unplanned_events=tuple(document.get("unplanned_events", ())),
         )
 
 

@@ -57,10 +57,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """What a run pulls: since when it stands for, and which (form, batch) are done already."""
+    """What a run pulls: the instant it stands for, and which batches are done: (form, first record) -> records."""
 
     began: datetime
-    done: frozenset[tuple[str, int]]
+    done: dict[tuple[str, int], int]
 
 
 @contextmanager
@@ -75,19 +75,21 @@ def only_run(url: str, connection_id: UUID, *, study: str) -> Iterator[None]:
         When the database cannot be reached.
     """
     try:
-        with psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=10) as held:
-            key = int.from_bytes(connection_id.bytes[-4:], signed=True)
-            found = held.execute("select pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, key)).fetchone()
-            if not found or not found[0]:
-                raise RefusedError(
-                    Refused("sync-running", f"A sync of {study} is running already.", "Wait until it has ended.")
-                )
-            yield
+        held = psycopg.connect(libpq_url(url), autocommit=True, connect_timeout=10)
+        key = int.from_bytes(connection_id.bytes[-4:], signed=True)
+        found = held.execute("select pg_try_advisory_lock(%s, %s)", (_LOCK_SPACE, key)).fetchone()
     except psycopg.OperationalError as error:
         raise TransientFault(
-            "PostgreSQL did not answer or closed the connection, so the sync stopped; finished batches are kept, nothing "
-            "is half-written. Check that the database is running; the next run goes on."
+            "PostgreSQL did not answer, so the sync did not begin. Check that the database is running, then sync again."
         ) from error
+    try:
+        if not found or not found[0]:
+            raise RefusedError(
+                Refused("sync-running", f"A sync of {study} is running already.", "Wait until it has ended.")
+            )
+        yield
+    finally:
+        held.close()
 
 
 def token(session: Session, actor: Actor, *, study: str) -> str:
@@ -99,10 +101,12 @@ def token(session: Session, actor: Actor, *, study: str) -> str:
     return unseal(load_key(settings()), Place("redcap_connection", "token", row.id), row.token).decode()
 
 
-def start_run(unit: UnitOfWork[Actor], *, study: str, asked_by: str, flow_run: str = "") -> tuple[UUID, Connection]:
-    """Begin a run and take the requests that wait; whoever calls holds `only_run`. Return (run id, connection).
+def start_run(
+    unit: UnitOfWork[Actor], *, study: str, asked_by: str, request: UUID | None = None, flow_run: str = ""
+) -> tuple[UUID, Connection]:
+    """Begin a run and take all requests that wait; whoever calls holds `only_run`. Return (run id, connection).
 
-    A run that is still called running has no process any more (it would hold the place): it is marked failed.
+    With `request`, the run is asked for by whoever made that request. A run that is still called running has no process any more (it would hold the place): it is marked failed.
     """
     require(may(unit.actor, "study:connections:sync", study=study))
     found, run_id = connection(unit.session, unit.actor, study=study), new_id()
@@ -113,7 +117,7 @@ def start_run(unit: UnitOfWork[Actor], *, study: str, asked_by: str, flow_run: s
             id=run_id,
             connection_id=found.id,
             state="running",
-            asked_by=asked_by,
+            asked_by=(store.asker(unit.session, request) if request else None) or asked_by,
             started_at=unit.instant,
             flow_run=flow_run,
             pull_started_at=unit.instant,
@@ -134,7 +138,7 @@ def begin_pull(unit: UnitOfWork[Actor], run_id: UUID, *, pull_key: str) -> Pull:
     row.pull_key = pull_key
     unit.session.flush()
     done = store.done_batches(unit.session, row.connection_id, pull_key=pull_key, began=row.pull_started_at)
-    return Pull(began=row.pull_started_at, done=frozenset(done))
+    return Pull(began=row.pull_started_at, done=done)
 
 
 def batch_done(
@@ -142,7 +146,8 @@ def batch_done(
     run_id: UUID,
     *,
     form: str,
-    number: int,
+    first: int,
+    records: int,
     counts: Counts,
     seconds: float,
     event_id: UUID | None,
@@ -158,7 +163,8 @@ def batch_done(
         SyncBatchRow(
             run_id=run_id,
             form_name=form,
-            number=number,
+            first=first,
+            records=records,
             rows_in=counts.rows_in,
             rows_accepted=counts.rows_accepted,
             rows_changed=counts.rows_changed,

@@ -69,10 +69,12 @@ def fail_running(session: Session, connection_id: UUID, *, at: datetime, sentenc
     return len(result.all())
 
 
-def done_batches(session: Session, connection_id: UUID, *, pull_key: str, began: datetime) -> set[tuple[str, int]]:
-    """Return (form, number) of the batches of one pull that are done."""
+def done_batches(
+    session: Session, connection_id: UUID, *, pull_key: str, began: datetime
+) -> dict[tuple[str, int], int]:
+    """Return how many records each batch of one pull that is done holds, by (form, first record)."""
     rows = session.execute(
-        select(SyncBatchRow.form_name, SyncBatchRow.number)
+        select(SyncBatchRow.form_name, SyncBatchRow.first, SyncBatchRow.records)
         .join(SyncRunRow, SyncRunRow.id == SyncBatchRow.run_id)
         .where(
             SyncRunRow.connection_id == connection_id,
@@ -80,7 +82,7 @@ def done_batches(session: Session, connection_id: UUID, *, pull_key: str, began:
             SyncRunRow.pull_started_at == began,
         )
     )
-    return {(row.form_name, row.number) for row in rows}
+    return {(row.form_name, row.first): row.records for row in rows}
 
 
 def open_requests(session: Session) -> list[Row[Any]]:
@@ -104,6 +106,11 @@ def has_request(session: Session, connection_id: UUID) -> bool:
         .limit(1)
     )
     return found.first() is not None
+
+
+def asker(session: Session, request_id: UUID) -> str | None:
+    """Return who made a request, or None when there is no such request."""
+    return session.scalars(select(SyncRequestRow.asked_by).where(SyncRequestRow.id == request_id)).one_or_none()
 
 
 def take_requests(session: Session, connection_id: UUID, *, run_id: UUID, at: datetime) -> None:

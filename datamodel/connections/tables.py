@@ -65,7 +65,9 @@ class SyncBatchRow(Base):
 
     run_id: Mapped[UUID] = mapped_column(ForeignKey(SyncRunRow.id), primary_key=True)
     form_name: Mapped[str] = mapped_column(Text, primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
+    #: where the batch begins in the list of records, and how many of them it holds
+    first: Mapped[int] = mapped_column(primary_key=True)
+    records: Mapped[int]
     rows_in: Mapped[int]
     rows_accepted: Mapped[int]
     rows_changed: Mapped[int]

@@ -194,6 +194,13 @@ def field_history(session: Session, actor: Actor, *, study: str, one: Instance) 
     return history[::-1]
 
 
+def participants_with_records(session: Session, actor: Actor, *, study: str) -> set[str]:
+    """Return the codes of participants that have at least one instance which was not removed."""
+    require(may(actor, "study:records:read", study=study))
+    rows = session.execute(text(_WITH_RECORDS), {"study": study_reads.study(session, study).id})
+    return {row.code for row in rows}
+
+
 def _instances(
     session: Session, actor: Actor, *, study: str, participant: str, event_name: str | None, form_name: str | None
 ) -> list[Instance]:
@@ -280,6 +287,10 @@ _INSTANCES = """
     where p.study_id = :study and p.code = :code
         and (cast(:event as text) is null or i.event_name = :event)
         and (cast(:form as text) is null or i.form_name = :form)
+"""
+_WITH_RECORDS = """
+    select p.code from app.participant p where p.study_id = :study
+        and exists (select 1 from app.form_instance i where i.participant_id = p.id and not i.is_removed)
 """
 _HISTORY = """
     select r.number, r.values, r.source, r.recorded_at, e.actor_name, e.reason

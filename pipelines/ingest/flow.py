@@ -1,0 +1,62 @@
+"""The sync as a Prefect flow; the only file here that knows Prefect."""
+
+import asyncio
+from typing import Any
+
+from prefect import flow, runtime, task
+from prefect.cache_policies import NO_CACHE
+
+from datamodel.kernel.errors import TransientFault
+from pipelines.ingest import steps
+from pipelines.ingest.run import IngestSummary, Run, open_run
+
+
+async def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
+    """Say whether trying again may help."""
+    return isinstance(await state.aresult(raise_on_failure=False), TransientFault)
+
+
+_patient: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [5, 20],
+    "retry_condition_fn": _is_transient,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+
+
+@task(name="design", **_patient)
+async def design(run: Run) -> None:
+    """Read and publish the design."""
+    await asyncio.to_thread(steps.pull_design, run)
+
+
+@task(name="participants", **_patient)
+async def participants(run: Run) -> None:
+    """Read the list of records and keep the participants."""
+    await asyncio.to_thread(steps.pull_participants, run)
+
+
+@task(name="batch", **_patient)
+async def batch(run: Run, form: steps.FormPull) -> bool:
+    """Move one batch; say whether there is more."""
+    return await asyncio.to_thread(steps.transfer, run, form)
+
+
+@task(name="finish", **_patient)
+async def finish(run: Run) -> IngestSummary:
+    """Check that nothing changed under way and end the run."""
+    return await asyncio.to_thread(steps.finish, run)
+
+
+@flow(name="ingest", persist_result=False)
+async def ingest(study: str, asked_by: str = "schedule", request: str | None = None) -> IngestSummary:
+    """Bring a study's records to what REDCap has now. A request to run (`request`) is taken with all that wait."""
+    flow_run = str(runtime.flow_run.id or "")
+    with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run) as run:
+        await design(run)
+        await participants(run)
+        for form in steps.forms(run):
+            while await batch(run, form):
+                pass
+        return await finish(run)

@@ -1,0 +1,154 @@
+"""One sync of one study: what it holds, how it begins and how it ends."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import exc
+from sqlalchemy.orm import Session
+
+from datamodel.access.actor import Actor
+from datamodel.access.reads import service_actor
+from datamodel.connections import runs
+from datamodel.connections.reads import Connection, connection
+from datamodel.connections.runs import Counts, Pull
+from datamodel.kernel.database import engine_for
+from datamodel.kernel.errors import MetricisError, TransientFault
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.study.protocol import Protocol
+from pipelines.clients.redcap import RedcapClient
+
+_LOG: Final = logging.getLogger(__name__)
+REASON: Final = "sync with REDCap"
+#: called with (what, done, total); `what` is `records`, or a form's name
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What a sync did. Rows are form instances; accepted ones have no rejected value; changed ones got a revision.
+
+    `seconds` is by stage: design, participants, pull, check, save. `position` is the ledger's.
+    """
+
+    rows_in: int
+    rows_accepted: int
+    rows_changed: int
+    findings: int
+    seconds: dict[str, float]
+    position: int
+
+
+@dataclass(slots=True)
+class Run:
+    """A sync under way. Its repr names the study only, so that no log or task parameter shows more."""
+
+    study: str
+    url: str = field(repr=False)
+    actor: Actor = field(repr=False)
+    client: RedcapClient = field(repr=False)
+    connection: Connection = field(repr=False)
+    id: UUID = field(repr=False)
+    progress: Progress = field(repr=False)
+    protocol: Protocol = field(init=False, repr=False)
+    pull: Pull = field(init=False, repr=False)
+    ids: list[str] = field(default_factory=list, repr=False)
+    #: participants whose record REDCap no longer has
+    vanished: list[str] = field(default_factory=list, repr=False)
+    counts: Counts = field(default_factory=Counts, repr=False)
+    seconds: dict[str, float] = field(default_factory=dict, repr=False)
+
+    @contextmanager
+    def unit(self) -> Iterator[UnitOfWork[Actor]]:
+        """Open a unit of work of this run."""
+        with unit_of_work(self.url, self.actor, reason=REASON) as unit:
+            yield unit
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+@contextmanager
+def open_run(
+    study: str,
+    *,
+    asked_by: str = "schedule",
+    request: str | None = None,
+    flow_run: str = "",
+    url: str = "",
+    client: Callable[[str, str], RedcapClient] = RedcapClient,
+    progress: Progress | None = None,
+) -> Iterator[Run]:
+    """Begin a sync and hold the place for it; whatever goes wrong inside marks it failed, with a sentence.
+
+    `client` makes a client of (address, token). `url` is the database's address (the settings' when empty).
+
+    Raises
+    ------
+    RefusedError
+        When a sync of this study is running already.
+    NotFoundError
+        When the study is not connected.
+    TransientFault
+        When the database cannot be reached.
+    """
+    address = url or settings().database_url.get_secret_value()
+    actor, found, token = _who(address, study)
+    with runs.only_run(address, found.id, study=study):
+        with unit_of_work(address, actor, reason=REASON) as unit:
+            run_id, found = runs.start_run(
+                unit, study=study, asked_by=asked_by, request=UUID(request) if request else None, flow_run=flow_run
+            )
+        run = Run(
+            study=study,
+            url=address,
+            actor=actor,
+            client=client(found.api_url, token),
+            connection=found,
+            id=run_id,
+            progress=progress or (lambda _what, _done, _total: None),
+        )
+        try:
+            yield run
+        except Exception as error:
+            _fail(run, error)
+            raise
+
+
+def _who(url: str, study: str) -> tuple[Actor, Connection, str]:
+    try:
+        with Session(engine_for(url)) as session:
+            actor = service_actor(session)
+            return actor, connection(session, actor, study=study), runs.token(session, actor, study=study)
+    except exc.OperationalError as error:
+        raise TransientFault(
+            "PostgreSQL did not answer, so the sync did not begin. Check that the database is running, then sync again."
+        ) from error
+
+
+def _fail(run: Run, error: Exception) -> None:
+    """Mark the run as failed; when the database is away too, the next run does it."""
+    sentence = str(error) if isinstance(error, MetricisError) else _unexpected(error)
+    try:
+        with run.unit() as unit:
+            runs.fail(unit, run.id, sentence=sentence)
+    except TransientFault:
+        _LOG.warning("The sync of %s failed and could not be marked as failed; the next run marks it.", run.study)
+
+
+def _unexpected(error: Exception) -> str:
+    return (
+        f"The sync stopped on a fault of its own ({type(error).__name__}). Finished batches are kept, nothing is "
+        "half-written. Look at the run's log; the next sync goes on from there."
+    )

@@ -1,0 +1,280 @@
+"""The steps of a sync, in order: design, records, then batch by batch, then the end."""
+
+import hashlib
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
+
+from datamodel.audit import ledger
+from datamodel.connections import runs
+from datamodel.connections.runs import Counts
+from datamodel.discrepancies import actions as discrepancies
+from datamodel.discrepancies.life import Question
+from datamodel.kernel.errors import FaultError
+from datamodel.participants import actions as participants
+from datamodel.participants.facts import Facts
+from datamodel.records import actions as records
+from datamodel.records import reads as record_reads
+from datamodel.study import actions as study_actions
+from datamodel.study import reads as study_reads
+from pipelines.clients.redcap import GROUP
+from pipelines.clients.transport import UnusableAnswerError
+from pipelines.ingest.design import identifiers, protocol_of, read_structure
+from pipelines.ingest.facts import facts_of, site_names
+from pipelines.ingest.pack import rows_of
+from pipelines.ingest.run import IngestSummary, Run
+from pipelines.ingest.shape import instances_of
+from validators.findings import CODES
+from validators.sources.redcap import Contract, Report, contract_of
+
+#: most cells of one answer, and records of the first and of any batch
+MOST_CELLS: Final = 2_000_000
+FIRST_RECORDS: Final = 500
+MOST_RECORDS: Final = 20_000
+_LEAST_RECORDS: Final = 5
+#: a guess at how often a repeating form is filled, until the first answer tells
+_REPEATS: Final = 20
+#: more records than this gone at once look like a lost right, not like deletions
+_MOST_VANISHED_SHARE: Final = 0.2
+_FEW: Final = 5
+
+
+@dataclass(slots=True)
+class FormPull:
+    """The pull of one form: its contract, where it stands, and how many records to ask for next."""
+
+    contract: Contract
+    size: int
+    first: int = 0
+    blinded: frozenset[str] = field(default_factory=frozenset)
+
+
+def pull_design(run: Run) -> None:
+    """Read the project's structure and publish it as the study's design when it changed."""
+    with run.stage("design"):
+        run.protocol = protocol_of(read_structure(run.client), mapping=run.connection.mapping)
+        with run.unit() as unit:
+            study_actions.publish_design(unit, study=run.study, protocol=run.protocol)
+
+
+def pull_participants(run: Run) -> None:
+    """Read the list of all records, and make every one a participant with site, status, days and arm."""
+    with run.stage("participants"):
+        run.ids = run.client.record_ids(run.protocol.record_field)
+        with run.unit() as unit:
+            known = record_reads.participants_with_records(unit.session, unit.actor, study=run.study)
+        run.vanished = sorted(known - set(run.ids))
+        _not_too_many(run, known)
+        facts, groups = _facts(run)
+        with run.unit() as unit:
+            present = study_reads.sites(unit.session, run.connection.study_id)
+        names = site_names(facts, mapping=run.connection.mapping, protocol=run.protocol, groups=groups)
+        for code in names.keys() - {site.code for site in present}:
+            with run.unit() as unit:
+                study_actions.add_site(unit, study=run.study, code=code, name=names[code])
+        with run.unit() as unit:
+            participants.ensure(unit, study=run.study, facts=facts)
+            run.pull = runs.begin_pull(unit, run.id, pull_key=_pull_key(run))
+
+
+def forms(run: Run) -> list[FormPull]:
+    """Return the pull of each form that belongs to some event."""
+    left_out = identifiers(run.protocol)
+    used = {form for event in run.protocol.events for form in event.forms}
+    return [
+        FormPull(
+            contract=contract,
+            size=_first_size(run, contract),
+            blinded=frozenset(one.name for one in form.fields if one.is_blinded),
+        )
+        for form in run.protocol.forms
+        if form.name in used
+        for contract in (
+            contract_of(
+                form,
+                record_field=run.protocol.record_field,
+                missing_codes=run.protocol.missing_codes,
+                left_out=left_out,
+            ),
+        )
+    ]
+
+
+def transfer(run: Run, form: FormPull) -> bool:
+    """Pull, check and save the next batch of a form; return whether there is more to do.
+
+    An answer that is unusable is asked for again in half the size, down to a handful of records.
+
+    Raises
+    ------
+    MetricisError
+        As the client, the contract and the actions raise it; nothing of the batch is kept then.
+    """
+    name = form.contract.form
+    while skipped := run.pull.done.get((name, form.first)):
+        form.first += skipped
+    ids = run.ids[form.first : form.first + form.size]
+    if ids or (form.first == 0 and run.vanished):
+        raw = _pull(run, form, ids)
+        if raw is None:
+            return True
+        _save(run, form, ids, raw)
+        form.first += len(ids)
+    run.progress(name, form.first, len(run.ids))
+    return form.first < len(run.ids)
+
+
+def finish(run: Run) -> IngestSummary:
+    """Make sure that the design is still the one pulled, end the run well, and tell what it did.
+
+    Raises
+    ------
+    FaultError
+        When the project's dictionary changed under way.
+    """
+    with run.stage("design"):
+        now = protocol_of(read_structure(run.client), mapping=run.connection.mapping)
+    if now.fingerprint != run.protocol.fingerprint:
+        raise FaultError(
+            "The REDCap project's dictionary was changed while the sync ran, so its values may not fit the design they "
+            "were checked against. Finished batches are kept; the next sync takes the new dictionary and checks all again."
+        )
+    with run.unit() as unit:
+        position = ledger.seal(unit.session)
+        runs.succeed(unit, run.id, position=position, sentence=_sentence(run.counts))
+    counts = run.counts
+    return IngestSummary(
+        rows_in=counts.rows_in,
+        rows_accepted=counts.rows_accepted,
+        rows_changed=counts.rows_changed,
+        findings=counts.findings,
+        seconds={stage: round(seconds, 3) for stage, seconds in run.seconds.items()},
+        position=position,
+    )
+
+
+def _pull(run: Run, form: FormPull, ids: list[str]) -> pl.DataFrame | None:
+    """Return the rows of a batch, or None when it must be asked for in smaller parts."""
+    if not ids:
+        return pl.DataFrame()
+    with run.stage("pull"):
+        try:
+            raw = run.client.records(ids, record_field=run.protocol.record_field, forms=[form.contract.form])
+        except UnusableAnswerError:
+            if len(ids) <= _LEAST_RECORDS:
+                raise
+            form.size = max(_LEAST_RECORDS, len(ids) // 4)
+            return None
+    cells_a_record = max(1, raw.height * raw.width // len(ids))
+    form.size = max(1, min(MOST_CELLS // cells_a_record, MOST_RECORDS, max(form.size, FIRST_RECORDS * 40)))
+    return raw
+
+
+def _save(run: Run, form: FormPull, ids: list[str], raw: pl.DataFrame) -> None:
+    """Check a batch and write it: revisions, data questions and the note that it is done, in one transaction."""
+    began = time.perf_counter()
+    name = form.contract.form
+    with run.stage("check"):
+        frame = instances_of(raw, form.contract, protocol=run.protocol, left_out=identifiers(run.protocol))
+        report = form.contract.check(frame)
+        rows = rows_of(report.accepted, form.contract)
+    scope = [*ids, *(run.vanished if form.first == 0 else ())]
+    with run.stage("save"), run.unit() as unit:
+        revised = records.revise_batch(unit, study=run.study, form=name, rows=rows, complete_for=set(scope))
+        discrepancies.raise_batch(
+            unit,
+            study=run.study,
+            form=name,
+            records=scope,
+            rules=list(CODES),
+            questions=_questions(report.findings, blinded=form.blinded),
+        )
+        counts = Counts(
+            rows_in=frame.height,
+            rows_accepted=frame.height - _rejected_rows(report),
+            rows_changed=revised.revisions,
+            findings=report.findings.height,
+        )
+        runs.batch_done(
+            unit,
+            run.id,
+            form=name,
+            first=form.first,
+            records=len(ids),
+            counts=counts,
+            seconds=time.perf_counter() - began,
+            event_id=revised.event_id,
+        )
+    run.counts += counts
+
+
+def _questions(findings: pl.DataFrame, *, blinded: Collection[str]) -> list[Question]:
+    return [
+        Question(
+            record=row["record"],
+            event_name=row["event_name"],
+            form_name=row["form_name"],
+            event_repeat=row["event_repeat"],
+            form_repeat=row["form_repeat"],
+            field=row["field"],
+            value=row["value"],
+            rule=row["rule"],
+            reason=row["reason"],
+            is_withheld=row["field"].partition("___")[0] in blinded,
+        )
+        for row in findings.to_dicts()
+    ]
+
+
+def _rejected_rows(report: Report) -> int:
+    keys = ["record", "event_name", "event_repeat", "form_repeat"]
+    return report.findings.filter("is_rejected").select(keys).unique().height
+
+
+def _facts(run: Run) -> tuple[list[Facts], dict[str, str]]:
+    """Return the facts of all records, and the names of Data Access Groups by code."""
+    mapping, facts, has_groups = run.connection.mapping, list[Facts](), False
+    for first in range(0, len(run.ids), MOST_RECORDS):
+        ids = run.ids[first : first + MOST_RECORDS]
+        raw = run.client.records(
+            ids, record_field=run.protocol.record_field, fields=mapping.fields or [run.protocol.record_field]
+        )
+        has_groups = has_groups or GROUP in raw.columns
+        facts += facts_of(raw, ids, mapping=mapping, protocol=run.protocol)
+        run.progress("records", len(facts), len(run.ids))
+    if not has_groups or mapping.site is not None:
+        return facts, {}
+    rows = run.client.structure("dag")
+    return facts, {row["unique_group_name"]: row["data_access_group_name"] for row in rows}
+
+
+def _not_too_many(run: Run, known: Collection[str]) -> None:
+    if len(run.vanished) > max(_FEW, len(known) * _MOST_VANISHED_SHARE):
+        raise FaultError(
+            f"REDCap names {len(run.ids)} records, and {len(run.vanished)} of the {len(known)} that Metricis holds are not "
+            f"among them (first: {run.vanished[0]}). That looks like a lost right or another project rather than "
+            "deletions, so nothing was changed. Check the token's rights (full data set, no Data Access Group) and the "
+            "address, then sync again."
+        )
+
+
+def _first_size(run: Run, contract: Contract) -> int:
+    """Return how many records to ask for first: by the cells that a record may have."""
+    rows = sum(
+        _REPEATS if contract.form in event.repeating_forms or event.is_repeating else 1 for event in run.protocol.events
+    )
+    return max(1, min(FIRST_RECORDS, MOST_CELLS // (rows * (len(contract.columns) + 5))))
+
+
+def _pull_key(run: Run) -> str:
+    """Return what is pulled as a hash: the design and the records."""
+    return hashlib.sha256("\x1f".join([run.protocol.fingerprint, *run.ids]).encode()).hexdigest()
+
+
+def _sentence(counts: Counts) -> str:
+    if not counts.rows_changed:
+        return f"{counts.rows_in:,} form instances were checked; nothing had changed."
+    return f"{counts.rows_in:,} form instances were checked; {counts.rows_changed:,} were new or changed."
