@@ -25,7 +25,8 @@ def export_log(call: Call) -> Reply:
     kind = call.get("logtype")
     if kind not in _KINDS:
         raise ApiError(400, f"The value of the parameter 'logtype' is not valid: {kind}")
-    clauses, values = ["project_id = ?"], [call.project_id]
+    clauses: list[str] = ["project_id = ?"]
+    values: list[str | int] = [call.project_id]
     if _KINDS[kind]:
         clauses.append(f"kind IN ({','.join('?' * len(_KINDS[kind]))})")
         values += _KINDS[kind]

@@ -4,7 +4,8 @@ import orjson
 
 from simulators.redcap.api.call import Call, Reply
 from simulators.redcap.formats import MEDIA, XML_HEAD, ApiError, to_csv, xml_value
-from simulators.redcap.records.rows_in import Imported, Importer, eav_to_flat, next_record_name
+from simulators.redcap.records.incoming import eav_to_flat, next_record_name
+from simulators.redcap.records.rows_in import Imported, Importer
 from simulators.redcap.records.rows_out import export_rows
 
 _NO_IMPORT = "You do not have API Import/Update privileges"
@@ -155,10 +156,8 @@ def rename_record(call: Call) -> Reply:
             raise ApiError(400, f'The record "{old}" does not exist')
         if not new or new in known:
             raise ApiError(400, f'The record "{old}" cannot be renamed to "{new}": the new name is blank or taken')
-        for table in ("record", "row"):
-            db.execute(
-                f"UPDATE {table} SET record = ? WHERE project_id = ? AND record = ?", (new, call.project_id, old)
-            )  # noqa: S608
+        db.execute("UPDATE record SET record = ? WHERE project_id = ? AND record = ?", (new, call.project_id, old))
+        db.execute("UPDATE row SET record = ? WHERE project_id = ? AND record = ?", (new, call.project_id, old))
         call.log("edit", f"Update record (API) {new}", f"{call.project.id_field} = '{new}'", new)
     return call.number(1)
 

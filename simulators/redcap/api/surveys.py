@@ -6,6 +6,7 @@ import hmac
 
 from simulators.redcap.api.call import Call, Reply
 from simulators.redcap.formats import ApiError
+from simulators.redcap.model import Column
 from simulators.redcap.records.logic import compile_logic
 from simulators.redcap.records.rows_out import Look, flat_rows, stream
 from simulators.redcap.records.selection import Selection, select
@@ -109,7 +110,7 @@ def export_report(call: Call) -> Reply:
     if report is None:
         raise ApiError(400, f'The value of the parameter "report_id" is not valid: {call.get("report_id")}')
     chosen = select(call, project)
-    by_field = {name: [] for name in report["fields"]}
+    by_field: dict[str, list[Column]] = {name: [] for name in report["fields"]}
     for column in project.columns:
         name = column.field.name if column.field else column.name
         if name in by_field and name != project.id_field:

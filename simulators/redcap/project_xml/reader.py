@@ -41,13 +41,16 @@ def read_project(root: etree._Element, next_id: NextId) -> dict[str, Any]:
     return doc
 
 
+def _all_text(element: etree._Element) -> str:
+    return "".join(str(part) for part in element.itertext())
+
+
 def _choices(code_list: etree._Element) -> str:
     packed = code_list.get(red("CheckboxChoices"))
     if packed is not None:
         return packed
     return " | ".join(
-        f"{item.get('CodedValue')}, {''.join(item.itertext()).strip()}"
-        for item in code_list.findall(odm("CodeListItem"))
+        f"{item.get('CodedValue')}, {_all_text(item).strip()}" for item in code_list.findall(odm("CodeListItem"))
     )
 
 
@@ -59,23 +62,23 @@ def _limit(item: etree._Element, comparator: str) -> str:
 def _field(item: etree._Element, form: str, code_lists: dict[str, str]) -> dict[str, str]:
     row = dict.fromkeys(METADATA_COLUMNS, "")
     kind = item.get(red("FieldType"), "text")
-    row["field_name"] = item.get(red("Variable")) or item.get("OID", "")
+    row["field_name"] = item.get(red("Variable")) or item.get("OID") or ""
     row["form_name"] = form
     row["field_type"] = FIELD_TYPES.get(kind, kind)
     label = item.find(f"{odm('Question')}/{odm('TranslatedText')}")
-    row["field_label"] = "".join(str(part) for part in label.itertext()) if label is not None else ""
+    row["field_label"] = _all_text(label) if label is not None else ""
     for column, attribute in ATTRIBUTES.items():
-        row[column] = item.get(red(attribute), "")
+        row[column] = item.get(red(attribute)) or ""
     validation = "text_validation_type_or_show_slider_number"
     row[validation] = VALIDATIONS.get(row[validation], row[validation])
     row["text_validation_min"], row["text_validation_max"] = _limit(item, "GE"), _limit(item, "LE")
     reference = item.find(odm("CodeListRef"))
     if row["field_type"] == "calc":
-        row["select_choices_or_calculations"] = item.get(red("Calculation"), "")
+        row["select_choices_or_calculations"] = item.get(red("Calculation")) or ""
     elif reference is not None and row["field_type"] not in {"yesno", "truefalse"}:
-        row["select_choices_or_calculations"] = code_lists.get(reference.get("CodeListOID", ""), "")
+        row["select_choices_or_calculations"] = code_lists.get(reference.get("CodeListOID") or "", "")
     elif row["field_type"] in {"slider", "sql"}:
-        row["select_choices_or_calculations"] = item.get(red("SliderLabels"), "")
+        row["select_choices_or_calculations"] = item.get(red("SliderLabels")) or ""
     return row
 
 
@@ -112,7 +115,7 @@ def _events(version: etree._Element, doc: dict[str, Any], next_id: NextId) -> No
     for event in version.findall(odm("StudyEventDef")):
         arm = int(event.get(red("ArmNum")) or 1)
         arms[arm] = event.get(red("ArmName")) or f"Arm {arm}"
-        name = event.get(red("EventName")) or event.get("Name", "")
+        name = event.get(red("EventName")) or event.get("Name") or ""
         made = {
             "id": next_id(),
             "name": name,
@@ -190,10 +193,7 @@ def read_rows(root: etree._Element, doc: dict[str, Any]) -> tuple[list[dict[str,
         for item in form.iter(odm("ItemData")):
             row.setdefault(item.get("ItemOID", ""), item.get("Value", ""))
         for item in form.iter(odm("ItemDataBase64Binary")):
-            files.append(
-                lead | {
-                    "field": item.get("ItemOID", ""), "name": item.get(red("DocName"), "file"),
-                    "mime": item.get(red("MimeType"), "application/octet-stream"), "content": item.text or "",
-                }
-            )  # fmt: skip
+            found = {"field": item.get("ItemOID") or "", "name": item.get(red("DocName")) or "file"}
+            found |= {"mime": item.get(red("MimeType")) or "application/octet-stream", "content": item.text or ""}
+            files += [lead | found]
     return list(rows.values()), files

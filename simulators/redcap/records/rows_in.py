@@ -10,30 +10,11 @@ import orjson
 from simulators.redcap.api.call import Call
 from simulators.redcap.formats import ApiError
 from simulators.redcap.model import Column, Event, Project
+from simulators.redcap.records.incoming import LEAD, Fault, as_text, next_record_name
 from simulators.redcap.records.validation import Check, check_for
 
 type Key = tuple[str, int, str, int]
-LEAD = (
-    "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "redcap_data_access_group",
-    "redcap_survey_identifier",
-)  # fmt: skip
 _NEW = "new"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong with an import: one line of the answer."""
-
-    record: str
-    field: str
-    value: str
-    message: str
-
-    def line(self) -> str:
-        """The fault as REDCap's CSV line."""
-        return ",".join(
-            '"' + part.replace('"', '""') + '"' for part in (self.record, self.field, self.value, self.message)
-        )
 
 
 @dataclass(slots=True)
@@ -51,19 +32,6 @@ class _Target:
     column: Column
     check: Check
     refusal: str
-
-
-def as_text(value: Any) -> str:
-    """A value of any JSON type as REDCap sees it."""
-    if value.__class__ is str:
-        return str(value)
-    if value is None or isinstance(value, dict | list):
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, float):
-        return "" if value != value else str(int(value)) if value.is_integer() else repr(value)  # noqa: PLR0124 NaN
-    return str(value)
 
 
 class Importer:
@@ -87,6 +55,7 @@ class Importer:
         self._new_keys: set[Key] = set()
         self._dags: dict[str, str] = {}
         self._met: set[str] = set()
+        self._own_dag: str = (project.user(call.username) or {}).get("data_access_group", "")
 
     def run(self, rows: list[dict[str, Any]]) -> Imported:
         """Check all rows, then keep them.
@@ -184,7 +153,7 @@ class Importer:
         return None
 
     def _group(self, record: str, dag: str) -> None:
-        own = self.call.user.get("data_access_group", "")
+        own = self._own_dag
         if dag and not own:
             if not any(group["unique"] == dag for group in self.project.doc["dags"]):
                 self._fault(
@@ -288,31 +257,3 @@ class Importer:
 
     def _place(self, key: Key) -> list[str]:
         return [f"[instance = {key[3]}]"] if key[3] > 1 else []
-
-
-def next_record_name(call: Call, db: sqlite3.Connection, *, taken: list[str]) -> str:
-    """The next free numeric record name; in a data access group it is ``<group number>-<n>``."""
-    dag = call.user.get("data_access_group", "")
-    prefix = next((f"{group['id']}-" for group in call.project.doc["dags"] if group["unique"] == dag), "")
-    names = [row[0] for row in db.execute("SELECT record FROM record WHERE project_id = ?", (call.project_id,))]
-    numbers = [
-        int(rest)
-        for name in [*names, *taken]
-        if name.startswith(prefix) and (rest := name[len(prefix) :]).isascii() and rest.isdigit()
-    ]
-    return f"{prefix}{max(numbers, default=0) + 1}"
-
-
-def eav_to_flat(project: Project, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """EAV rows gathered into one flat row per record, event, instrument and instance."""
-    flat: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in rows:
-        lead = {name: as_text(row.get(name)) for name in LEAD[:3]}
-        record, name, value = as_text(row.get("record")), as_text(row.get("field_name")), row.get("value", "")
-        target = flat.setdefault((record, *lead.values()), {project.id_field: record} | lead)
-        found = project.fields.get(name)
-        if found and found.kind == "checkbox":
-            name, value = f"{name}___{as_text(value).lower()}", "1"
-        if name != project.id_field:
-            target[name] = value
-    return list(flat.values())

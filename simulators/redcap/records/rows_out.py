@@ -229,7 +229,7 @@ def csv_stream(header: list[str], rows: Iterable[Out], delimiter: str) -> Iterat
     for chunk in itertools.batched(rows, _LINES_AT_ONCE):
         lines = [delimiter.join(map(quote, header))] if first else []
         first = False
-        lines += [delimiter.join([quote(v) if v.__class__ is str else str(v) for v in row]) for row in chunk]  # type: ignore[arg-type]
+        lines += [delimiter.join([quote(v) if v.__class__ is str else str(v) for v in row]) for row in chunk]
         yield ("\n".join(lines) + "\n").encode()
     if first:
         yield b"\n"
