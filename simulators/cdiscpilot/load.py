@@ -28,13 +28,19 @@ class LoadError(RuntimeError):
 def load_trial(*, api_url: str, super_token: str, subjects: int | None = None, progress: Progress | None = None) -> str:
     """Create the project with the super token, load all records, and give the project's token.
 
-    `subjects` loads a small slice, always the same. Raises LoadError; go on with `load_into` and the project's token
-    when the project was made but records are missing.
+    `subjects` loads a small slice, always the same. Raises LoadError. A caller that must be able to go on after a
+    fault calls `create_project`, keeps the token, and calls `load_into` as often as needed.
     """
+    token = create_project(api_url=api_url, super_token=super_token)
     with requests.Session() as session:
-        token = _create_project(session, api_url=api_url, super_token=super_token)
-        _load(session, api_url=api_url, token=token, subjects=subjects, progress=progress)
+        _load(session, api_url=api_url, token=token, present={}, subjects=subjects, progress=progress)
     return token
+
+
+def create_project(*, api_url: str, super_token: str) -> str:
+    """Create the empty project with the super token and give the project's token. Raises LoadError."""
+    with requests.Session() as session:
+        return _create(session, api_url=api_url, super_token=super_token)
 
 
 def load_into(
@@ -45,10 +51,12 @@ def load_into(
     A row counts as present when its form's status is 1 or 2; its values are not compared. Raises LoadError.
     """
     with requests.Session() as session:
-        return _load(session, api_url=api_url, token=token, subjects=subjects, progress=progress)
+        present = _present(session, api_url, token)
+        return _load(session, api_url=api_url, token=token, present=present, subjects=subjects, progress=progress)
 
 
-def _create_project(session: requests.Session, *, api_url: str, super_token: str) -> str:
+def _create(*, api_url: str, super_token: str) -> str:
+    """Create the project, without records, and give its token. Raises LoadError."""
     definition = project()
     data = [
         {
@@ -68,7 +76,8 @@ def _create_project(session: requests.Session, *, api_url: str, super_token: str
         "data": json.dumps(data),
         "odm": project_xml().decode(),
     }
-    token = _post(session, api_url, form, doing="creating the project").strip()
+    with requests.Session() as session:
+        token = _post(session, api_url, form, doing="creating the project").strip()
     if len(token) != _TOKEN_LENGTH:
         raise LoadError(
             f"Creating the project answered {len(token)} characters where a token of {_TOKEN_LENGTH} is expected. "
@@ -78,13 +87,19 @@ def _create_project(session: requests.Session, *, api_url: str, super_token: str
 
 
 def _load(
-    session: requests.Session, *, api_url: str, token: str, subjects: int | None, progress: Progress | None
+    session: requests.Session,
+    *,
+    api_url: str,
+    token: str,
+    present: dict[str, pl.DataFrame],
+    subjects: int | None,
+    progress: Progress | None,
 ) -> dict[str, int]:
     sent: dict[str, int] = {}
     for batch in records(subjects):
-        missing = batch.frame.join(
-            _present(session, api_url, token, batch.form), on=KEYS, how="anti", maintain_order="left"
-        )
+        missing = batch.frame
+        if batch.form in present:
+            missing = missing.join(present[batch.form], on=KEYS, how="anti", maintain_order="left")
         done, total = batch.frame.height - missing.height, batch.frame.height
         if progress:
             progress(batch.form, done, total)
@@ -104,30 +119,27 @@ def _parts(batch: Batch) -> Iterator[Batch]:
             yield Batch(batch.form, part)
 
 
-def _present(session: requests.Session, api_url: str, token: str, form: str) -> pl.DataFrame:
-    """Give the keys of the rows whose form has been saved as unverified or complete."""
-    status = f"{form}_complete"
-    request = {
-        "token": token,
-        "content": "record",
-        "format": "csv",
-        "returnFormat": "json",
-        "type": "flat",
-        "fields[0]": project().record_id_field,
-        "fields[1]": status,
-    }
-    doing = f"asking which {form} rows exist"
-    text = _post(session, api_url, request, doing=doing)
+def _present(session: requests.Session, api_url: str, token: str) -> dict[str, pl.DataFrame]:
+    """Give, by form, the keys of the rows that have been saved as unverified or complete; one call for all forms."""
+    forms = [form.form for form in project().forms]
+    statuses = [f"{form}_complete" for form in forms]
+    request = {"token": token, "content": "record", "format": "csv", "returnFormat": "json", "type": "flat"}
+    wanted = [project().record_id_field, *statuses]
+    request |= {f"fields[{number}]": name for number, name in enumerate(wanted)}
+    text = _post(session, api_url, request, doing="asking which rows exist")
     if not text.strip():
-        return pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
+        return {}
     frame = pl.read_csv(text.encode(), infer_schema=False).fill_null("")
-    absent = [name for name in (*KEYS, status) if name not in frame.columns]
+    absent = [name for name in (*KEYS, *statuses) if name not in frame.columns]
     if absent:
         raise LoadError(
-            f"While {doing}, the export had no column {', '.join(absent)}. "
+            f"The export that tells which rows exist had no column {', '.join(absent)}. "
             "The project is not the one that project_xml() describes; use its own token or make it anew."
         )
-    return frame.filter(pl.col(status).is_in(["1", "2"])).select(KEYS)
+    return {
+        form: frame.filter(pl.col(status).is_in(["1", "2"])).select(KEYS)
+        for form, status in zip(forms, statuses, strict=True)
+    }
 
 
 def _import(session: requests.Session, api_url: str, token: str, batch: Batch) -> None:

@@ -18,6 +18,7 @@ site would have typed: a REDCap project and its records. It speaks REDCap only a
 | `project_xml() -> bytes` | the project XML (dialect of `simulators/redcap/PROJECT_XML.md`) |
 | `records(subjects=None) -> Iterator[Batch]` | per form a polars frame of text in REDCap's flat layout |
 | `load_trial(api_url=, super_token=, subjects=None, progress=None) -> str` | makes the project through the API, loads everything, gives the token |
+| `create_project(api_url=, super_token=) -> str` | makes the empty project and gives its token, for a load that must survive a fault |
 | `load_into(api_url=, token=, subjects=None, progress=None) -> dict[str, int]` | loads what is missing; running it again sends nothing |
 
 `subjects=12` takes a small slice, always the same, spread over the arms.

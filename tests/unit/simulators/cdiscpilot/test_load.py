@@ -43,13 +43,13 @@ class StandIn(BaseHTTPRequestHandler):
             for row in sent:
                 rows.setdefault(tuple(row[key] for key in KEYS), {}).update(row)
             return 200, json.dumps({"count": len({row["record_id"] for row in sent})})
-        status = form["fields[1]"]
+        statuses = [value for name, value in form.items() if name.startswith("fields[") and value != "record_id"]
         if not rows:
             return 200, "\n"
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*KEYS, status])
-        writer.writerows([*key, row.get(status, "0")] for key, row in rows.items())
+        writer.writerow([*KEYS, *statuses])
+        writer.writerows([*key, *(row.get(name, "0") for name in statuses)] for key, row in rows.items())
         return 200, text.getvalue()
 
     def log_message(self, *args):
@@ -131,7 +131,7 @@ def test_html_in_place_of_a_token_or_an_export_is_an_error(server):
     server.misbehave = lambda _form: (200, "<html>Your IP address is banned</html>")
     with pytest.raises(LoadError, match="token of 32 is expected"):
         load_trial(api_url=server.url, super_token=SUPER, subjects=4)
-    with pytest.raises(LoadError, match="had no column record_id"):
+    with pytest.raises(LoadError, match="had no column record_id,"):
         load_into(api_url=server.url, token=TOKEN, subjects=4)
 
 
