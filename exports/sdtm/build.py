@@ -6,9 +6,10 @@ import polars as pl
 
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.registry import Study, call
-from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec, Variable, build_order, variable_order
+from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec, Value, build_order, value_order
 
-_TICK_COLUMNS = pl.String
+# A working column of this name holds a ticked box (1) or an unticked one (0).
+TICKED = "ticked"
 
 
 class MappingError(ValueError):
@@ -39,9 +40,9 @@ def build_domains(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> dict[s
 def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> SdtmDataset:
     frame = pl.concat([_rows(source, study.frames) for source in domain.sources], how="diagonal_relaxed")
     frame = _with_other_domains(frame, domain, built)
-    for variable in variable_order(domain):
-        frame = frame.with_columns(_value(variable, frame, domain, study).alias(variable.name))
-    names = [variable.name for variable in domain.variables]
+    for value in value_order(domain):
+        frame = frame.with_columns(_column(value, frame, domain, study).alias(value.name))
+    names = [value.name for value in domain.values]
     return SdtmDataset(domain, frame.sort(domain.sort, maintain_order=True).select("subject_id", *names))
 
 
@@ -59,7 +60,7 @@ def _rows(source: Source, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if source.rows:
         frame = _long(source, frame)
     if source.needs:
-        frame = frame.filter(pl.any_horizontal(_given(pl.col(column)) for column in source.needs))
+        frame = frame.filter(pl.any_horizontal(_given(column) for column in source.needs))
     return frame
 
 
@@ -70,14 +71,9 @@ def _once(form: str, frame: pl.DataFrame, present: list[str]) -> pl.DataFrame:
     return frame.select("subject_id", pl.exclude("subject_id", *present, *KEY_COLUMNS))
 
 
-def _given(column: pl.Expr) -> pl.Expr:
+def _given(column: str) -> pl.Expr:
     """Say whether something was entered; an unticked box (0) is nothing."""
-    text = column.cast(pl.String)
-    return text.is_not_null() & (text != "0") if column.meta.output_name() in TICKS else text.is_not_null()
-
-
-# Working columns of this name hold a ticked box (1) or an unticked one (0).
-TICKS = frozenset({"ticked"})
+    return pl.col(column).eq_missing("1") if column == TICKED else pl.col(column).is_not_null()
 
 
 def _long(source: Source, frame: pl.DataFrame) -> pl.DataFrame:
@@ -105,48 +101,45 @@ def _text(frame: pl.DataFrame, column: str) -> pl.Expr:
 # --- values ------------------------------------------------------------------------------------------------------------
 
 
-def _value(variable: Variable, frame: pl.DataFrame, domain: Domain, study: Study) -> pl.Expr:
-    dtype = pl.Float64 if variable.type == "num" else pl.String
-    if variable.constant is not None:
-        raw = pl.Series("value", [variable.constant], dtype=dtype).new_from_index(0, frame.height)
-    elif variable.field is not None:
-        raw = frame.select(value=pl.col(variable.field)).to_series()
-    elif variable.derive is not None:
-        raw = frame.select(value=call(variable.derive, variable.args, study)).to_series()
+def _column(value: Value, frame: pl.DataFrame, domain: Domain, study: Study) -> pl.Expr:
+    """Give the expression of one column: its raw value, typed, decoded, filled and restricted."""
+    dtype = pl.Float64 if value.type == "num" else pl.String
+    if value.field is not None:
+        raw = pl.col(value.field)
+    elif value.derive is not None:
+        raw = call(value.derive, value.args, study)
     else:
-        raw = pl.Series("value", [None], dtype=dtype).new_from_index(0, frame.height)
-    value = raw.to_frame().select(_cast(raw.to_frame(), dtype)).to_series()
-    if variable.codelist is not None:
-        value = _decoded(value, variable, domain, study)
-    result: pl.Expr = pl.lit(value)
-    if variable.otherwise is not None:
-        result = result.fill_null(variable.otherwise)
-    if variable.only_if is not None:
-        result = pl.when(pl.col(variable.only_if).is_not_null()).then(result)
+        constant = value.constant if value.constant is None or dtype is pl.Float64 else str(value.constant)
+        raw = pl.lit(constant, dtype=dtype)
+    made = frame.with_columns(raw.alias(":made")).select(pl.col(":made").alias("value"))
+    column = made.select(_text(made, "value") if dtype is pl.String else pl.col("value").cast(dtype)).to_series()
+    if value.codelist is not None:
+        column = _decoded(column, value, domain, study)
+    result: pl.Expr = pl.lit(column)
+    if value.otherwise is not None:
+        result = result.fill_null(value.otherwise)
+    if value.only_if is not None:
+        result = pl.when(pl.col(value.only_if).is_not_null()).then(result)
     return result
 
 
-def _cast(frame: pl.DataFrame, dtype: type[pl.DataType]) -> pl.Expr:
-    return _text(frame, "value") if dtype is pl.String else pl.col("value").cast(pl.Float64)
-
-
-def _decoded(value: pl.Series, variable: Variable, domain: Domain, study: Study) -> pl.Series:
+def _decoded(codes: pl.Series, value: Value, domain: Domain, study: Study) -> pl.Series:
     """Turn codes into submission values; a code that the list does not know stops the build."""
-    table = study.tables.codelists[variable.codelist or ""]
-    unknown = value.drop_nulls().unique().sort()
+    table = study.tables.codelists[value.codelist or ""]
+    unknown = codes.drop_nulls().unique().sort()
     unknown = unknown.filter(~unknown.is_in(list(table)))
     if not unknown.is_empty():
         raise MappingError(
-            f"{domain.domain}.{variable.name}: the data hold {', '.join(unknown.to_list())}, which the code list "
-            f"{variable.codelist!r} does not have; it has {', '.join(table)}. No dataset was made. "
+            f"{domain.domain}.{value.name}: the data hold {', '.join(unknown.to_list())}, which the code list "
+            f"{value.codelist!r} does not have; it has {', '.join(table)}. No dataset was made. "
             "Add the code to the list, or correct the record."
         )
-    return value.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
+    return codes.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
 
 
 def _with_other_domains(frame: pl.DataFrame, domain: Domain, built: Mapping[str, SdtmDataset]) -> pl.DataFrame:
     """Bring in the variables of other domains (such as DM.RFSTDTC) that this one refers to, by subject."""
-    wanted = sorted({name for variable in domain.variables for name in variable.references() if "." in name})
+    wanted = sorted({name for value in domain.values for name in value.references() if "." in name})
     for name in wanted:
         other, _, column = name.partition(".")
         values = built[other].keyed.select("subject_id", pl.col(column).alias(name))
@@ -165,7 +158,7 @@ def _frame_faults(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> list[s
     for domain in spec.domains:
         place = f"{domain.domain.lower()}.yaml"
         forms = {form for source in domain.sources for form in (source.form, *source.join)}
-        forms |= {v.args["form"] for v in domain.variables if v.derive == "from_form"}
+        forms |= {v.args["form"] for v in domain.values if v.derive == "from_form"}
         if absent := sorted(forms - set(frames)):
             faults += [f"{place}: there is no form {form!r}; there are {', '.join(sorted(frames))}" for form in absent]
             continue
@@ -174,17 +167,23 @@ def _frame_faults(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> list[s
 
 
 def _field_faults(frames: Mapping[str, pl.DataFrame], domain: Domain) -> list[str]:
-    known = {variable.name for variable in domain.variables}
+    known = {value.name for value in domain.values} | KEY_COLUMNS
     faults = []
     for source in domain.sources:
         present = {column for form in (source.form, *source.join) for column in frames[form].columns}
-        faults += [f"{source.form} has no field {name!r}" for name in sorted({*_row_fields(source), *source.where} - present)]
-        working = {name for row in source.rows for name in (*row.fields, *row.values)}
-        known |= present | working | KEY_COLUMNS
-    for variable in domain.variables:
-        faults += [f"{variable.name}: no form of the domain has {n!r}" for n in variable.references() if n not in known and "." not in n]
-        if variable.derive == "from_form":
-            other = frames[variable.args["form"]].columns
-            needed = [variable.args["field"], variable.args.get("order"), *variable.args.get("where", {})]
-            faults += [f"{variable.name}: {variable.args['form']} has no field {n!r}" for n in needed if n and n not in other]
+        absent = sorted({*_row_fields(source), *source.where} - present)
+        faults += [f"{source.form} has no field {name!r}" for name in absent]
+        known |= present.union(*(row.fields for row in source.rows), *(row.values for row in source.rows))
+        faults += [f"{source.form}: needs {name!r}, which nothing fills" for name in source.needs if name not in known]
+    for value in domain.values:
+        missing = [name for name in value.references() if name not in known and "." not in name]
+        faults += [f"{value.name}: no form of the domain has {name!r}" for name in missing]
+        if value.derive == "from_form":
+            faults += [f"{value.name}: {fault}" for fault in _lookup_faults(frames[value.args["form"]], value)]
     return faults
+
+
+def _lookup_faults(frame: pl.DataFrame, value: Value) -> list[str]:
+    """Check the fields that a value takes from another form."""
+    named = [value.args["field"], value.args.get("order"), *value.args.get("where", {}), *value.args.get("unless", {})]
+    return [f"{value.args['form']} has no field {name!r}" for name in named if name and name not in frame.columns]

@@ -13,7 +13,7 @@ from exports.sdtm.spec import Domain, Variable
 
 @dataclass(frozen=True, slots=True)
 class SdtmDataset:
-    """One domain: its specification, and its rows (`keyed` has the study's own subject key in front)."""
+    """One domain: its specification, and its rows (`keyed` also has the study's own subject key and the working columns)."""
 
     spec: Domain
     keyed: pl.DataFrame

@@ -144,7 +144,7 @@ def visit_name(study: Study, unscheduled: pl.Expr | None = None) -> pl.Expr:
 @derivation
 def visit_day(study: Study) -> pl.Expr:
     """Give VISITDY: the planned day of the event, missing for a visit that is not planned."""
-    days = dict(study.frames["events"].select("event_id", "day_offset").iter_rows())
+    days = dict(study.frames["events"].select("event_id", "day").iter_rows())
     return _visit({event: days.get(event) for event, visit in study.tables.visits.items() if visit.planned}, pl.Float64)
 
 
@@ -175,14 +175,19 @@ def from_form(
     field: str,
     take: str = "only",
     order: str | None = None,
-    where: dict[str, str | int] | None = None,
+    where: dict[str, list[str]] | None = None,
+    unless: dict[str, list[str]] | None = None,
 ) -> pl.Expr:
-    """Give one value per subject from another form: `first` or `last` by `order` (first and last exposure), `min`, `max`,
-    or the `only` one. `where` picks rows of that form.
+    """Give one value per subject from another form, such as the first and the last exposure.
+
+    `take` is `first` or `last` by `order`, `min`, `max`, or the `only` one; `where` picks rows of that form
+    that have one of these values, `unless` drops them.
     """
     frame = study.frames[form]
     for column, wanted in (where or {}).items():
-        frame = frame.filter(pl.col(column).cast(pl.String) == str(wanted))
+        frame = frame.filter(pl.col(column).cast(pl.String).is_in(wanted))
+    for column, unwanted in (unless or {}).items():
+        frame = frame.filter(~pl.col(column).cast(pl.String).is_in(unwanted))
     pick = {
         "only": pl.col(field).first(),
         "first": pl.col(field).sort_by(order or field).first(),
@@ -261,3 +266,27 @@ def decode_by(of: pl.Expr, kind: pl.Expr, codelists: dict[str, str], otherwise: 
     for wanted, codelist in codelists.items():
         result = pl.when(kind == wanted).then(decode(of=of, codelist=codelist, study=study)).otherwise(result)
     return result
+
+
+@derivation
+def prorated_total(items: list[pl.Expr], maxima: list[float]) -> pl.Expr:
+    """Add up the items of a scale, raised in proportion when some are missing (ADAS-Cog total of 11 items).
+
+    total = sum of the answered items * possible / (possible - the maxima of the missing items); missing when none is answered.
+    """
+    if len(items) != len(maxima):
+        raise ValueError(
+            f"prorated_total has {len(items)} items and {len(maxima)} maxima; each item needs its maximum."
+        )
+    answers = [item.cast(pl.Float64, strict=False) for item in items]
+    reached = [pl.when(answer.is_not_null()).then(most) for answer, most in zip(answers, maxima, strict=True)]
+    possible = pl.sum_horizontal(reached)
+    return pl.when(possible > 0).then(pl.sum_horizontal(answers) * sum(maxima) / possible)
+
+
+@derivation
+def fixed_text(of: pl.Expr, decimals: int, cut: bool = False) -> pl.Expr:
+    """Write a number as text: a whole number as it is, any other with so many decimals, rounded or (`cut`) cut off."""
+    # The tiny step keeps 40.3, which binary fractions hold as slightly less, from being cut to 40.2.
+    shortened = ((of * 10**decimals + 1e-6).floor() / 10**decimals if cut else of).round(decimals)
+    return pl.when(of == of.round(0)).then(number_text(of=of)).otherwise(shortened.cast(pl.String))

@@ -81,7 +81,11 @@ def argument_faults(name: str, arguments: Mapping[str, Any]) -> list[str]:
     if known is None:
         return [f"there is no derivation {name!r}; there are {', '.join(sorted(_REGISTERED))}"]
     allowed = known.columns | known.column_lists | set(known.values)
-    faults = [f"{name} has no argument {key!r}; it takes {', '.join(sorted(allowed))}" for key in arguments if key not in allowed]
+    faults = [
+        f"{name} has no argument {key!r}; it takes {', '.join(sorted(allowed))}"
+        for key in arguments
+        if key not in allowed
+    ]
     faults += [f"{name} needs the argument {key!r}" for key in sorted(known.required - set(arguments))]
     for key, given in arguments.items():
         if key in known.columns and not isinstance(given, str):
@@ -121,7 +125,7 @@ def _names(given: object) -> bool:
     return isinstance(given, list) and bool(given) and all(isinstance(one, str) for one in given)
 
 
-def _value_faults(name: str, key: str, given: object, hint: object) -> list[str]:
+def _value_faults(name: str, key: str, given: object, hint: Any) -> list[str]:
     try:
         TypeAdapter(hint).validate_python(given)
     except ValidationError as error:

