@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-import typer.main
+from typer.main import get_command
 
 from datamodel.access.rights import PERMISSIONS, ROLES
 from metricis.cli import app
@@ -14,7 +14,7 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "manual"
 def commands() -> str:
     """Return the page of the command line."""
     lines = ["# Commands", "", "`.venv/bin/metricis COMMAND`; made from the commands themselves.", ""]
-    lines += _commands(typer.main.get_command(app), "metricis")
+    lines += _commands(get_command(app), "metricis")
     return "\n".join(lines).rstrip() + "\n"
 
 

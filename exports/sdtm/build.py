@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import polars as pl
+import polars.selectors as cs
 
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.registry import Study, call
@@ -30,11 +31,16 @@ def build_domains(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> dict[s
     """
     if faults := _frame_faults(frames, spec):
         raise SpecError(spec.study, faults)
-    study = Study(frames, spec.tables)
+    study = Study({name: _coded(frame) for name, frame in frames.items()}, spec.tables)
     built: dict[str, SdtmDataset] = {}
     for domain in build_order(spec):
         built[domain.domain] = _build(domain, study, built)
     return {domain.domain: built[domain.domain] for domain in spec.domains}
+
+
+def _coded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give ticked boxes the codes they have in a dictionary: 1 and 0."""
+    return frame.with_columns(cs.boolean().cast(pl.Int8).cast(pl.String))
 
 
 def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> SdtmDataset:

@@ -22,6 +22,7 @@ STAFF: Final = {
     "coordinator": ("Alex Berger", "coordinator@demo.example", False),
     "statistician": ("Sam Costa", "statistician@demo.example", True),
     "data_manager": ("Dana Ito", "data.manager@demo.example", False),
+    "investigator": ("Robin Keller", "investigator@demo.example", False),
 }
 #: Where in the demo's REDCap project the facts stand that Metricis itself needs.
 MAPPING: Final = Mapping(
@@ -42,7 +43,8 @@ MAPPING: Final = Mapping(
         ),
         StatusRule(place=Place(form="randomization", field="arm_planned"), codes=("1", "2", "3"), status="enrolled"),
     ),
-    blinded_fields=("arm_planned", "arm_actual"),
+    # the dose tells the arm too
+    blinded_fields=("arm_planned", "arm_actual", "ex_drug", "ex_dose"),
 )
 
 

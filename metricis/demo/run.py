@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from datamodel.kernel.errors import FaultError
 from datamodel.migrations.run import upgrade
-from metricis.demo import capture, people, trial
+from metricis.demo import invite, people, trial
 from metricis.demo.places import PROJECT, STUDY, Places, alone, settle
 from metricis.demo.report import Outcome, print_addresses, print_outcome
 from metricis.local import installation
@@ -65,20 +65,19 @@ def _first_sync(
     with _Step(progress, "Loading the trial into the REDCap simulator, through its API") as task:
         token = trial.load(places, subjects=subjects, told=lambda form, done, of: _tell(progress, task, form, done, of))
     trial.connect(url, places, token=token)
-    capture.publish(url)
+    invite.publish(url)
     with _Step(progress, "Waiting for Prefect and its deployments"):
         orchestrator = _orchestrate(processes, places, prefect)
     with _Step(progress, "Syncing REDCap, taking a snapshot, exporting SDTM") as task:
         outcome = trial.refresh(
             url,
-            places,
             orchestrator,
             told=lambda words: progress.update(task, note=words),
             alive=lambda: _must_live(processes),
         )
     with _Step(progress, "Waiting for the web process"):
         processes.wait_for(web, f"{places.web}/api/health", seconds=120)
-    return outcome, capture.invite(url)
+    return outcome, invite.invite(url)
 
 
 def _start_redcap(processes: Processes, places: Places) -> Child:

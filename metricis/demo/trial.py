@@ -74,7 +74,7 @@ def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:
     from exports.marts.reader import open_snapshot
 
     snapshot = open_snapshot(settings().marts_folder, STUDY)
-    stages = {stage: seconds[stage] for stage in ("ingest", "marts", "sdtm") if stage in seconds}
+    stages: dict[str, float] = {stage: seconds[stage] for stage in ("ingest", "marts", "sdtm") if stage in seconds}
     return Outcome(
         rows_in=sync.rows_in,
         rows_accepted=sync.rows_accepted,

@@ -6,7 +6,7 @@ import logging
 import signal
 
 import psycopg
-from prefect.deployments import run_deployment
+from prefect.deployments.flow_runs import arun_deployment
 
 from datamodel.access.actor import KNOCKING
 from datamodel.connections import reads as connections
@@ -44,7 +44,7 @@ async def handle(url: str) -> None:
     if await asyncio.to_thread(_pending, url):
         await drain()
     for study, request in await asyncio.to_thread(_requests, url):
-        await run_deployment(
+        await arun_deployment(
             f"refresh/{study}",
             parameters={"study": study, "request": str(request)},
             timeout=0,

@@ -37,12 +37,6 @@ def load_trial(*, api_url: str, super_token: str, subjects: int | None = None, p
     return token
 
 
-def create_project(*, api_url: str, super_token: str) -> str:
-    """Create the empty project with the super token and give the project's token. Raises LoadError."""
-    with requests.Session() as session:
-        return _create(session, api_url=api_url, super_token=super_token)
-
-
 def load_into(
     *, api_url: str, token: str, subjects: int | None = None, progress: Progress | None = None
 ) -> dict[str, int]:
@@ -55,7 +49,7 @@ def load_into(
         return _load(session, api_url=api_url, token=token, present=present, subjects=subjects, progress=progress)
 
 
-def _create(*, api_url: str, super_token: str) -> str:
+def create_project(*, api_url: str, super_token: str) -> str:
     """Create the project, without records, and give its token. Raises LoadError."""
     definition = project()
     data = [
