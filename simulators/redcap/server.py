@@ -75,12 +75,16 @@ def run(
     data: Path,
     time_zone: str = "UTC",
 ) -> None:
-    """Serve until stopped. The super token is in the data folder's ``super-token`` file, readable by its owner only."""
+    """Serve until stopped.
+
+    The tokens are in the data folder's files ``super-token`` and ``control-token``, readable by their owner only.
+    """
     address = public_url or f"http://{host}:{port}"
     app = create_app(data_dir=data, super_token=super_token, public_url=address, time_zone=time_zone)
-    token_file = data / "super-token"
-    token_file.touch(mode=0o600)
-    token_file.write_text(app.state.server.store.setting("super_token"))
+    for name in ("super", "control"):
+        token_file = data / f"{name}-token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(app.state.server.store.setting(f"{name}_token"))
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
     )

@@ -97,6 +97,9 @@ class _Parser:
         return terms[0] if len(terms) == 1 else lambda place: all(term(place) for term in terms)
 
     def comparison(self) -> Term:
+        if self.take("not"):
+            denied = self.comparison()
+            return lambda place: not denied(place)
         left = self.sum()
         sign = self.take(*_COMPARE)
         if sign is None:
@@ -126,9 +129,6 @@ class _Parser:
             if not self.take(")"):
                 raise self.refuse()
             return inner
-        if self.take("not"):
-            denied = self.single()
-            return lambda place: not denied(place)
         if self.take("-"):
             negated = self.single()
             return lambda place: _arithmetic("-", 0, negated(place))

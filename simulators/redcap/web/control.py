@@ -17,6 +17,7 @@ from simulators.redcap.formats import ApiError
 from simulators.redcap.web.switches import Switches, Traffic
 from simulators.redcap.web.trigger import fire, save_form
 
+_HERE = {"127.0.0.1", "localhost", "::1"}
 type View = Callable[[Request], Awaitable[Response]]
 
 
@@ -25,6 +26,9 @@ def allowed(request: Request, server: Server) -> bool:
     sent = request.headers.get("x-control-token", "")
     if sent and hmac.compare_digest(sent, server.store.setting("control_token")):
         return True
+    # The name in the address bar counts too, so that a page elsewhere cannot lead a browser here under another name.
+    if request.url.hostname not in _HERE:
+        return False
     try:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:

@@ -54,11 +54,10 @@ class Switches:
             raise ValueError(f"{', '.join(wrong)}: no such switch; there are {', '.join(known)}")
         for name, value in wanted.items():
             ordinary = known[name]
-            expected = int if ordinary is None or isinstance(ordinary, int) else type(ordinary)
-            if not (isinstance(value, expected) or (ordinary is None and value is None)):
-                raise ValueError(
-                    f"{name} was {value!r}; allowed is {expected.__name__}{' or null' if ordinary is None else ''}"
-                )
+            expected = int if ordinary is None else type(ordinary)
+            if type(value) is not expected and not (ordinary is None and value is None):
+                allowed = expected.__name__ + (" or null" if ordinary is None else "")
+                raise ValueError(f"{name} was {value!r}; allowed is {allowed}")
         return cls(**(asdict(old) | wanted))
 
 

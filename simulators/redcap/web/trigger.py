@@ -56,6 +56,8 @@ def save_form(server: Server, wanted: dict[str, Any]) -> Trigger:
         row |= values | {f"{form}_complete": status}
         Importer(call, project, overwrite=True).run([row])
         _as_user(call)
+        if is_survey:
+            _survey_time(call, row, form, event_id=event.id, done=status == "2")
         return Trigger(project.doc["det_url"], _det_fields(call, row, form, status))
 
 
@@ -66,6 +68,20 @@ def _as_user(call: Call) -> None:
             "UPDATE log SET action = replace(action, ' (API)', '') WHERE project_id = ? AND id = "
             "(SELECT max(id) FROM log WHERE project_id = ?)",
             (call.project_id, call.project_id),
+        )
+
+
+def _survey_time(call: Call, row: dict[str, Any], form: str, *, event_id: int, done: bool) -> None:
+    """Keep when a survey was completed; one that was only begun says so in its place."""
+    stamp = call.server.now() if done else "[not completed]"
+    instrument = str(row.get("redcap_repeat_instrument", ""))
+    instance = int(row.get("redcap_repeat_instance", 1))
+    key = (call.project_id, str(row[call.project.id_field]), event_id, instrument, instance)
+    with call.store.writing() as db:
+        db.execute(
+            "UPDATE row SET data = CAST(json_set(data, '$.' || ?, ?) AS BLOB) WHERE project_id = ? AND record = ? "
+            "AND event_id = ? AND instrument = ? AND instance = ?",
+            (f"{form}_timestamp", stamp, *key),
         )
 
 
