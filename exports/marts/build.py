@@ -174,9 +174,11 @@ def _visit_days(rows: pl.DataFrame, frame: pl.DataFrame, name: str) -> pl.DataFr
     column = columns.column_name(name)
     dated = f"{column}__date" if f"{column}__date" in frame.columns else column
     # A form's frame has the rows of its revisions in the same order, but only the keys that apply.
-    days = rows.select("subject_id", "event_id", "event_repeat").with_columns(
-        frame[dated].cast(pl.Date).alias("actual_on")
-    )
+    days = rows.select(
+        "subject_id",
+        "event_id",
+        event_repeat=pl.when(pl.col("event_repeat") == 0).then("form_repeat").otherwise("event_repeat"),
+    ).with_columns(frame[dated].cast(pl.Date).alias("actual_on"))
     return (
         days.drop_nulls("actual_on").group_by("subject_id", "event_id", "event_repeat").agg(pl.col("actual_on").min())
     )

@@ -15,6 +15,7 @@ CATALOGUE_SCHEMA: Final[dict[str, Any]] = {
     "field": pl.String,
     "column": pl.String,
     "label": pl.String,
+    "field_label": pl.String,
     "role": pl.String,
     "kind": pl.String,
     "type": pl.String,
@@ -133,11 +134,12 @@ def _row(form: Form, column: Column, protocol: Protocol, order: int) -> tuple[An
         field.name,
         column.name,
         column.label,
+        field.label,
         column.role,
         field.kind,
         str(column.dtype() if isinstance(column.dtype, type) else column.dtype),
         field.unit if is_value else "",
-        _pairs(choices_of(field)) if is_value else [],
+        _pairs(_choices(column)),
         field.validation,
         field.minimum,
         field.maximum,
@@ -148,6 +150,12 @@ def _row(form: Form, column: Column, protocol: Protocol, order: int) -> tuple[An
         _pairs(protocol.missing_codes) if is_value else [],
         order,
     )
+
+
+def _choices(column: Column) -> tuple[Choice, ...]:
+    if column.role == "choice":
+        return tuple(choice for choice in column.field.choices if choice.code == column.code)
+    return choices_of(column.field) if column.role == "value" else ()
 
 
 def _pairs(choices: tuple[Choice, ...]) -> list[dict[str, str]]:

@@ -42,9 +42,13 @@ def visits_frame(
 ) -> pl.DataFrame:
     """Return participants x planned events (and unplanned ones that took place) with their state on `today`.
 
-    `actual` holds the day of each visit: subject_id, event_id, event_repeat, actual_on.
+    `actual` holds the day of each visit: subject_id, event_id, event_repeat, actual_on. Where an event itself does not
+    repeat but the form with the visit's day does (unscheduled visits), `event_repeat` counts that form's instances.
     """
     days = {(one["subject_id"], one["event_id"], one["event_repeat"]): one["actual_on"] for one in actual.to_dicts()}
+    held: dict[tuple[str, str], set[int]] = {}
+    for subject, event, repeat in days:
+        held.setdefault((subject, event), set()).add(repeat)
     repeats: dict[tuple[str, str], set[int]] = {}
     for subject, event, repeat in instances.select(_CELL[:3]).unique().iter_rows():
         repeats.setdefault((subject, event), set()).add(repeat)
@@ -55,7 +59,8 @@ def visits_frame(
             if event.arm not in arms(who["subject_id"]):
                 continue
             found = repeats.get((who["subject_id"], event.name), set())
-            for repeat in sorted(found) or [1 if event.is_repeating else 0]:
+            dated = held.get((who["subject_id"], event.name), set())
+            for repeat in sorted(dated or found) or [1 if event.is_repeating else 0]:
                 day = days.get((who["subject_id"], event.name, repeat))
                 if event.day is not None or day is not None:
                     rows.append(_visit(who, event, repeat, day=day, has_data=bool(found), today=today))

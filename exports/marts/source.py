@@ -266,14 +266,14 @@ def syncs(source: Source) -> pl.DataFrame:
     return source.frame(
         _SEALED
         + """
-        select u.started_at, u.asked_by, b.form_name as form_id, b.number::bigint as batch, b.rows_in::bigint,
+        select u.started_at, u.asked_by, b.form_name as form_id, b.first::bigint as batch, b.rows_in::bigint,
                b.rows_accepted::bigint, b.rows_changed::bigint, b.findings::bigint, b.seconds::float8
         from app.sync_batch b
         join sealed s on s.event_id = b.event_id
         join app.sync_run u on u.id = b.run_id
         join app.redcap_connection c on c.id = u.connection_id
         where c.study_id = {study}::uuid
-        order by u.started_at, b.form_name, b.number
+        order by u.started_at, b.form_name, b.first
         """
     )
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from prefect import flow, get_run_logger, task
+from prefect import State, flow, get_run_logger, task
+from prefect.client.schemas.objects import TaskRun
+from prefect.tasks import Task
 
 from datamodel.kernel.errors import TransientFault
 from datamodel.kernel.settings import settings
@@ -10,11 +12,18 @@ from exports.marts.reader import Snapshot
 from pipelines.marts import steps
 
 
-@task(retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=lambda _task, _run, state: _is_transient(state))
+async def _is_transient(_task: Task[..., object], _run: TaskRun, state: State[object]) -> bool:
+    result = await state.aresult(raise_on_failure=False)
+    return isinstance(result, TransientFault)
+
+
+@task(name="take a snapshot", retries=3, retry_delay_seconds=[2, 10, 30], retry_condition_fn=_is_transient)
 async def take(study: str) -> Snapshot:
     """Take a snapshot; tried again only when PostgreSQL went away."""
     url = settings().database_url.get_secret_value()
-    return await asyncio.to_thread(steps.snapshot, url, study=study, folder=settings().marts_folder, reason="after sync")
+    return await asyncio.to_thread(
+        steps.snapshot, url, study=study, folder=settings().marts_folder, reason="after a sync"
+    )
 
 
 @flow(name="marts")
@@ -23,8 +32,3 @@ async def marts(study: str) -> int:
     taken = await take(study)
     get_run_logger().info(steps.sentence(taken))
     return taken.number
-
-
-def _is_transient(state: object) -> bool:
-    """Say whether a failed task's state holds a fault that a retry may cure."""
-    return isinstance(getattr(state, "data", None), TransientFault)

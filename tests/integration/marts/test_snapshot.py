@@ -145,9 +145,9 @@ def test_a_field_that_tells_the_arm_refuses_the_snapshot(trial):
 
 def test_a_value_that_does_not_fit_refuses_the_snapshot_and_names_the_place(trial):
     trial.revise("vitals", ("S-1", "week_4_arm_1", 0, 0, "complete", {"sbp": "high"}))
-    with pytest.raises(SnapshotRefusedError, match=r"vitals.sbp: values fit the type integer .*S-1 week_4_arm_1"):
+    with pytest.raises(SnapshotRefusedError, match=r"vitals\.sbp: values fit the type integer .*S-1 week_4_arm_1"):
         trial.take()
-    assert list((trial.folder / "small").glob("*")) == [] or not numbers(trial.folder, "small")
+    assert numbers(trial.folder, "small") == []
     trial.revise("vitals", ("S-1", "week_4_arm_1", 0, 0, "complete", {"sbp": "130"}))
     assert trial.take().number == 1
 
