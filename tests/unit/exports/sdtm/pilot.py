@@ -24,15 +24,19 @@ def event_frame() -> pl.DataFrame:
         {
             "event_id": [event.event for event in events],
             "label": [event.name for event in events],
-            "arm": [project().arm.name] * len(events),
-            "day_offset": [event.day for event in events],
+            "arm_id": [project().arm.name] * len(events),
             "ordinal": list(range(1, len(events) + 1)),
+            "day": [event.day for event in events],
         }
     )
 
 
+def fields_of(form: Form) -> set[str]:
+    return {field.name for field in form.fields}
+
+
 def tidy(form: Form, text: pl.DataFrame) -> pl.DataFrame:
-    """Type the columns as the dictionary says: numbers and dates; choices and other texts stay text."""
+    """Type the columns as the marts do: numbers, dates, ticked boxes; choices and other texts stay text."""
     empty_is_null = text.with_columns(pl.when(pl.all() != "").then(pl.all()).name.keep())
     fields = {field.name: TYPES[field.validation] for field in form.fields if field.validation in TYPES}
     typed = [
@@ -40,14 +44,18 @@ def tidy(form: Form, text: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in fields.items()
         if name in text.columns
     ]
+    typed += [(pl.col(name) == "1").alias(name) for name in text.columns if "___" in name]
+    # A field of the same name as a key is called `name__entered` in the marts.
+    typed += [pl.col("site_id").alias("site_id__entered")] if "site_id" in fields_of(form) else []
     keys = [
         pl.col("record_id").alias("subject_id"),
+        pl.col("record_id").str.slice(0, 3).alias("site_id"),
         pl.col("redcap_event_name").alias("event_id"),
         pl.lit(form.form).alias("form_id"),
         pl.col("redcap_repeat_instance").cast(pl.Int64).alias("form_repeat"),
     ]
     raw = {"redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", "record_id"}
-    return empty_is_null.with_columns(typed).select(*keys, pl.exclude(*raw, f"{form.form}_complete"))
+    return empty_is_null.with_columns(typed).select(*keys, pl.exclude("site_id", *raw, f"{form.form}_complete"))
 
 
 @cache

@@ -24,7 +24,7 @@ TABLES = StudyTables.model_validate(
         "conversions": {"vs": {"LB": {"unit": "kg", "factor": 0.5, "decimals": 1}, "F": {"unit": "C", "factor": 2, "offset": -10}}},
     }
 )  # fmt: skip
-EVENTS = pl.DataFrame({"event_id": ["scr_arm_1", "wk2_arm_1", "fu_arm_1"], "day_offset": [-7, 14, 196]})
+EVENTS = pl.DataFrame({"event_id": ["scr_arm_1", "wk2_arm_1", "fu_arm_1"], "day": [-7, 14, 196]})
 EXPOSURE = pl.DataFrame(
     {
         "subject_id": ["a", "a", "b", "b"],
