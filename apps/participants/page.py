@@ -1,0 +1,79 @@
+"""The pages: the grid of all participants, and one participant's record."""
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from apps.participants import views
+from apps.participants.state import ANY, GridState
+from apps.shell.frame import Visit, acts, column, pane
+from apps.shell.pages import PAGES, Page
+from apps.shell.places import places
+from apps.shell.session import reading
+from apps.shell.words import markup
+from datamodel.access.rights import may
+from datamodel.discrepancies import reads as discrepancy_reads
+from datamodel.kernel.errors import NotFoundError
+from datamodel.records import reads as record_reads
+from datamodel.study import reads as study_reads
+
+
+def load_grid(visit: Visit) -> GridState | None:
+    """Return the grid as the address asks for it; None when the study has no design yet."""
+    actor, code = visit.visitor.actor, visit.code
+    with reading() as session:
+        try:
+            protocol = study_reads.design(session, visit.study.id).protocol
+        except NotFoundError:
+            return None
+        asked = {}
+        if may(actor, "study:discrepancies:read", study=code):
+            asked = discrepancy_reads.queries_by_cell(session, actor, study=code)
+        found = record_reads.status_grid(session, actor, study=code, queries=asked)
+    return GridState.from_query(found, places(protocol), visit.query)
+
+
+def grid(visit: Visit) -> Any:
+    """Return the grid with its filters; every choice is kept in the address."""
+    state = load_grid(visit)
+    heading = pane(markup("participants/heading.html", is_empty=state is None))
+    if state is None:
+        return heading
+    path = f"/app/{visit.code}/participants"
+    shown = views.grid_pane(state, path=path)
+    widgets = views.filters(state)
+
+    def choose(name: str) -> Callable[[Any], None]:
+        def chosen(event: Any) -> None:
+            value = "" if event.new == ANY else event.new
+            state.param.update(**{name: value, "page": 1})
+            pn.state.location.search = _search(state)
+            shown.object = str(views.grid(state, path=path))
+
+        return chosen
+
+    for name, widget in widgets.items():
+        watched = "value_input" if name == "text" else "value"
+        widget.param.watch(acts(visit, choose(name)), watched)
+    bar = pmui.FlexBox(*widgets.values(), gap="12px", align_items="center", margin=(0, 0, 16, 0), sizing_mode="stretch_width")
+    return column(heading, bar, shown)
+
+
+def _search(state: GridState) -> str:
+    address = state.href("")
+    return address or ""
+
+
+PAGES.declare(
+    Page(
+        path="/app/{study}/participants",
+        title="Participants",
+        permission="study:records:read",
+        build=grid,
+        rail="Study",
+        key="p",
+        icon="participants",
+    )
+)

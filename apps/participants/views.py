@@ -1,0 +1,131 @@
+"""How the grid looks: one table made on the server, one link for each cell."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import panel_material_ui as pmui
+from markupsafe import Markup, escape
+
+from apps.participants.state import ANY, SIZES, GridState
+from apps.shell.frame import pane
+from apps.shell.status import STATES, icon
+from apps.shell.words import markup, plural
+from datamodel.records.reads import GridCell, GridSubject
+
+_HERE: Final = Path(__file__).resolve().parent
+_STATUS: Final = ("screened", "enrolled", "completed", "withdrawn")
+
+
+@lru_cache(maxsize=1)
+def grid_style() -> str:
+    """Return the grid's own rules."""
+    return (_HERE / "grid.css").read_text("utf-8")
+
+
+def grid(state: GridState, *, path: str) -> Markup:
+    """Return summary, legend, table and paging of a state."""
+    first = (state.number - 1) * state.size + 1
+    return markup(
+        "participants/grid.html",
+        state=state,
+        groups=state.groups,
+        rows=_rows(state, path),
+        path=path,
+        is_filtered=any(state.query(page="", rows="").values()),
+        first=first,
+        last=first + len(state.shown) - 1,
+    )
+
+
+def grid_pane(state: GridState, *, path: str) -> object:
+    """Return the pane that holds the grid."""
+    return pane(grid(state, path=path), grid_style())
+
+
+def filters(state: GridState) -> dict[str, object]:
+    """Return the widgets that set the state's choices, by the name of the choice."""
+    every = {"size": "small", "margin": 0}
+    cells = ["query", "answered", "in_progress", "complete", "not_started", "verified", "signed", "locked"]
+    visits = {
+        state.places.event_label(name): state.places.event_slugs[name]
+        for name in dict.fromkeys(one.event_name for one in state.grid.columns)
+    }
+    return {
+        "text": pmui.TextInput(label="Subject", value=state.text, width=150, **every),
+        "site": pmui.Select(
+            label="Site", value=state.site or ANY, options={"All sites": ANY} | {one: one for one in state.sites}, width=130, **every
+        ),
+        "status": pmui.Select(
+            label="Participant",
+            value=state.status if state.status in _STATUS else ANY,
+            options={"Any status": ANY} | {STATES[one].word: one for one in _STATUS},
+            width=150,
+            **every,
+        ),
+        "visit": pmui.Select(
+            label="Visit",
+            value=state.visit if state.visit in visits.values() else ANY,
+            options={"All visits": ANY} | visits,
+            width=190,
+            **every,
+        ),
+        "cell": pmui.Select(
+            label="Has a form that is",
+            value=state.cell if state.cell in cells else ANY,
+            options={"In any state": ANY} | {STATES[one].word: one for one in cells},
+            width=170,
+            **every,
+        ),
+        "problems": pmui.Switch(label="Only with problems", value=state.problems, margin=(4, 0)),
+        "size": pmui.Select(label="Rows", value=state.size, options=list(SIZES), width=90, **every),
+    }
+
+
+def _rows(state: GridState, path: str) -> Markup:
+    """Return the table's rows. Written by hand, since thousands of cells go through here; all text is escaped once."""
+    columns = [
+        (
+            one,
+            f"{escape(state.places.event_label(one.event_name))}, {escape(one.form_label)}",
+            f"{state.places.event_slugs[one.event_name]}/{state.places.form_slugs[one.form_name]}",
+            ' class="b"' if one == group.columns[0] else "",
+        )
+        for group in state.groups
+        for one in group.columns
+    ]
+    cells = state.grid.cells
+    rows = []
+    for number, subject in enumerate(state.shown):
+        code = str(escape(subject.participant))
+        home = f"{path}/{code}"
+        made = [
+            _cell(cells.get((subject.participant, one.event_name, one.form_name)), code, words, f"{home}/{tail}", edge)
+            for one, words, tail, edge in columns
+        ]
+        if number == 0 and made:
+            made[0] = made[0].replace(' tabindex="-1"', "", 1)
+        rows.append(_head(subject, code, home, state.problem_count(subject.participant)) + "".join(made) + "</tr>")
+    return Markup("\n".join(rows))  # noqa: S704 - every text above is escaped
+
+
+def _head(subject: GridSubject, code: str, home: str, questions: int) -> str:
+    status = STATES[subject.status]
+    asked = f' data-tip="{plural(questions, "question")}"' if questions else ""
+    return (
+        f'<tr class="rec-{code}"><th class="s" scope="row"><a href="{home}"{asked}>{code}</a></th>'
+        f'<td class="t">{escape(subject.site) or "–"}</td><td class="u">{icon(status.code, 18)}{status.word}</td>'
+    )
+
+
+def _cell(cell: GridCell | None, code: str, words: str, href: str, edge: str) -> str:
+    state = STATES[cell.state if cell else "not_started"]
+    said, badge = state.word, ""
+    if cell and cell.state == "query":
+        said = f"{said}, {cell.open_queries} open"
+    if cell and cell.instances > 1:
+        said, badge = f"{said}, {cell.instances} entries", f'<b aria-hidden="true">{cell.instances}</b>'
+    return (
+        f'<td{edge}><a class="c {state.code}" tabindex="-1" href="{href}" aria-label="{code}, {words}: {said}">'
+        f"{badge}</a></td>"
+    )

@@ -1,0 +1,56 @@
+"""The web process: the edge and the researcher pages in one FastAPI application (`uvicorn --factory apps.web:create_app`)."""
+
+from urllib.parse import urlsplit
+
+import panel as pn
+from fastapi import FastAPI
+from panel.io.fastapi import add_applications
+from starlette.responses import RedirectResponse, Response
+
+from apps.connections import page as connections
+from apps.discrepancies import page as discrepancies
+from apps.edge.app import create_edge
+from apps.guard import Guard, allowed_origins
+from apps.overview import page as overview
+from apps.participants import page as participants
+from apps.records import page as records
+from apps.shell.frame import FILES, serve, style
+from apps.shell.pages import PAGES
+from apps.shell.session import auth_policy
+from apps.statics import KeepStatics
+
+#: Importing a room declares its pages; the order is that of the rail.
+ROOMS = (overview, participants, records, discrepancies, connections)
+_KINDS = {"shell.css": "text/css", "shell.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def create_app() -> FastAPI:
+    """Return the edge with the researcher pages around it."""
+    pn.extension(notifications=False, sizing_mode="stretch_width")
+    pn.config.reconnect = True
+    app = create_edge()
+    app.add_api_route("/shell/{name}", _shell_file, include_in_schema=False)
+    app.add_api_route("/", _home, include_in_schema=False)
+    add_applications(
+        {page.path: serve(page) for page in PAGES.all()},
+        app=app,
+        title={page.path: page.title for page in PAGES.all()},
+        auth_policy=auth_policy(),
+        index_enabled=False,
+        ico_path="none",
+        websocket_origin=[urlsplit(origin).netloc for origin in sorted(allowed_origins())],
+    )
+    app.add_middleware(Guard)
+    app.add_middleware(KeepStatics, prefixes=("/static/", "/shell/"))
+    return app
+
+
+def _shell_file(name: str) -> Response:
+    if name not in _KINDS:
+        return Response(status_code=404)
+    body = style() if name == "shell.css" else (FILES / name).read_text("utf-8")
+    return Response(body, media_type=_KINDS[name])
+
+
+def _home() -> Response:
+    return RedirectResponse("/app/studies", status_code=302)
