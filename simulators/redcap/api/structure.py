@@ -7,9 +7,10 @@ from simulators.redcap.api.call import Call, Reply
 from simulators.redcap.formats import ApiError, Row
 from simulators.redcap.model import Project, unique_name
 
+# The offsets stand last: servers without scheduling leave them out, and clients that know only the others read on.
 _EVENT_COLUMNS = (
-    "event_name", "arm_num", "day_offset", "offset_min", "offset_max", "unique_event_name", "custom_event_label",
-    "event_id",
+    "event_name", "arm_num", "unique_event_name", "custom_event_label", "event_id", "day_offset", "offset_min",
+    "offset_max",
 )  # fmt: skip
 _NO_DESIGN = "You do not have Project Design and Setup privileges"
 
@@ -123,6 +124,11 @@ def _days(row: dict[str, str], name: str, old: float) -> float:
     return int(value) if value.is_integer() else value
 
 
+def _after_all(events: dict[str, dict[str, Any]]) -> float:
+    """A day after every event there is: where a new event without a day stands."""
+    return max((event["day_offset"] for event in events.values()), default=0) + 1
+
+
 def import_events(call: Call) -> Reply:
     """Add or change events; those not named stay, unless ``override``."""
     rows = call.rows()
@@ -138,7 +144,7 @@ def import_events(call: Call) -> Reply:
             unique = row.get("unique_event_name") or f"{unique_name(name)}_arm_{arm}"
             old = events.get(unique) or {
                 "id": call.store.next_id(),
-                "day_offset": len(events),
+                "day_offset": _after_all(events),
                 "offset_min": 0,
                 "offset_max": 0,
             }

@@ -152,9 +152,9 @@ def _settings(variables: etree._Element, doc: dict[str, Any], next_id: NextId) -
         name = group.get("group_name", "")
         doc["dags"].append({"id": next_id(), "name": name, "unique": unique_name(name)})
     for role in variables.iter(red("UserRoles")):
-        doc["roles"].append(
-            {"id": next_id(), "unique": role.get("unique_role_name", ""), "label": role.get("role_name", "")}
-        )
+        number = next_id()
+        unique = role.get("unique_role_name") or f"U-{number:09d}R"
+        doc["roles"].append({"id": number, "unique": unique, "label": role.get("role_name") or ""})
     for report in variables.iter(red("Reports")):
         doc["reports"].append(
             {

@@ -133,8 +133,14 @@ class _Flat:
         return [record, *(shown[name] for name in self.selection.lead)]
 
 
-def stored_rows(call: Call, project: Project, records: list[str]) -> Iterator[list[Stored]]:
-    """Stored rows record by record, each record's in order of event, instrument, instance; one moment for all."""
+def stored_rows(
+    call: Call, project: Project, records: list[str], *, instruments: set[str] | None = None
+) -> Iterator[list[Stored]]:
+    """Stored rows record by record, each record's in order of event, instrument, instance; one moment for all.
+
+    ``instruments`` leaves out the rows of other repeating instruments, unread.
+    """
+    kept = "" if instruments is None else f" AND instrument IN ({','.join('?' * len(instruments))})"
     order = {key: place for place, key in enumerate(project.events_by_id)}
     forms = {form: place for place, form in enumerate(["", *project.forms])}
     with call.store.reading() as db:
@@ -142,8 +148,8 @@ def stored_rows(call: Call, project: Project, records: list[str]) -> Iterator[li
             marks = ",".join("?" * len(chunk))
             found = db.execute(
                 "SELECT record, event_id, instrument, instance, data FROM row "  # noqa: S608 only question marks are put in
-                f"WHERE project_id = ? AND record IN ({marks})",
-                (call.project_id, *chunk),
+                f"WHERE project_id = ? AND record IN ({marks}){kept}",
+                (call.project_id, *chunk, *(instruments or ())),
             )
             by_record: dict[str, list[Stored]] = {record: [] for record in chunk}
             for record, event_id, instrument, instance, data in found:
@@ -156,7 +162,10 @@ def stored_rows(call: Call, project: Project, records: list[str]) -> Iterator[li
 def kept_rows(call: Call, project: Project, selection: Selection, logic: str) -> Iterator[Stored]:
     """Stored rows of the selection that the filter logic lets through."""
     test = compile_logic(logic, project) if logic.strip() else None
-    for rows in stored_rows(call, project, selection.records):
+    forms = {column.form for column in selection.columns}
+    # A filter may look at any row of the record; without one, only rows that can be shown are read.
+    instruments = {"", *forms} if forms and test is None else None
+    for rows in stored_rows(call, project, selection.records, instruments=instruments):
         by_key = {row[1:4]: row[4] for row in rows}
         for row in rows:
             if test is None or test(Place(row[0], by_key, row[1:4])):
