@@ -1,0 +1,80 @@
+"""From the browser's cookie to an actor."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+
+from datamodel.access import reads as access
+from datamodel.access.actor import KNOCKING, Actor
+from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import unit_of_work
+
+#: Name of the cookie that holds a signed-in browser's token.
+COOKIE: Final = "metricis_session"
+SIGNED_OUT: Final = Refused(
+    "signed-out",
+    "You are not signed in, or were signed out after a while.",
+    "Open a sign-in link, or sign in; what is saved on this phone stays there and is sent then.",
+)
+
+
+def database_url() -> str:
+    """Return the address of this installation's database."""
+    return settings().database_url.get_secret_value()
+
+
+def token_of(request: Request) -> str:
+    """Return the token of the browser's cookie, or an empty text."""
+    return request.cookies.get(COOKIE, "")
+
+
+def actor_of(token: str) -> Actor | None:
+    """Return who is signed in with that token, and note that the browser was seen."""
+    if not token:
+        return None
+    with unit_of_work(database_url(), KNOCKING) as unit:
+        return access.actor_of_session(unit.session, token, now=unit.instant)
+
+
+def anyone(request: Request) -> Actor | None:
+    """Return who is signed in, or None."""
+    return actor_of(token_of(request))
+
+
+def signed_in(request: Request) -> Actor:
+    """Return who is signed in; RefusedError (`signed-out`) when nobody is."""
+    actor = anyone(request)
+    if actor is None:
+        raise RefusedError(SIGNED_OUT)
+    return actor
+
+
+def participant(request: Request) -> Actor:
+    """Return the signed-in participant; NotFoundError for anyone else, who has no such page."""
+    actor = signed_in(request)
+    if actor.participant_id is None:
+        raise NotFoundError("This page is for participants. Sign in with the link that your study team gave you.")
+    return actor
+
+
+Anyone = Annotated[Actor | None, Depends(anyone)]
+SignedIn = Annotated[Actor, Depends(signed_in)]
+Participant = Annotated[Actor, Depends(participant)]
+
+
+def landing(actor: Actor) -> str:
+    """Return where somebody goes after signing in."""
+    return "/app/" if actor.kind == "staff" else "/me"
+
+
+def set_cookie(response: Response, token: str) -> None:
+    """Give the browser its token: out of reach of scripts, sent to our own pages only."""
+    secure = settings().base_url.startswith("https://")
+    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=secure, path="/")
+
+
+def drop_cookie(response: Response) -> None:
+    """Take the browser's token away."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
