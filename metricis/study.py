@@ -313,7 +313,6 @@ class Study:
 
     def _states_on(self, frame: pl.DataFrame, day: date) -> pl.DataFrame:
         people = {one["subject_id"]: one for one in self._table("participants").iter_rows(named=True)}
-        days = dict(zip(*self.events().select("event_id", "day").get_columns(), strict=True))
         states = [
             visit_state(
                 Plan(row["planned_on"], row["opens_on"], row["closes_on"]),
@@ -321,7 +320,6 @@ class Study:
                 today=day,
                 status=people[row["subject_id"]]["status"],
                 has_data=row["actual_on"] is None and row["state"] == "done",
-                is_planned_event=days.get(row["event_id"]) is not None,
                 ended_on=people[row["subject_id"]]["status_on"],
             )
             for row in self._table("visits").iter_rows(named=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal
 
-from datamodel.study.protocol import Event
+from datamodel.study.protocol import Event, Protocol
 
 VisitState = Literal["done", "out_of_window", "due", "overdue", "upcoming", "missed", "not_applicable"]
 
@@ -35,15 +35,24 @@ class Plan:
 UNPLANNED: Final = Plan(None, None, None)
 
 
-def plan(event: Event, anchor: date | None) -> Plan:
+def first_day(protocol: Protocol, anchor_event: str) -> int:
+    """Return the number that the design gives to the anchor's own day: 1 when it counts study days, else 0.
+
+    A design counts study days when the event that the anchor is taken from stands at day 1 (CDISC SDTMIG 4.4.4).
+    """
+    event = protocol.event(anchor_event)
+    return 1 if event is not None and event.day == 1 else 0
+
+
+def plan(event: Event, anchor: date | None, *, first: int = 0) -> Plan:
     """Return the plan of `event` for a participant whose schedule counts from `anchor`.
 
-    `event.day` is the number of days after the anchor (negative before it); `days_before` and `days_after` open the
-    window round it.
+    `event.day` is a number of days after the anchor, negative before it; or, where the anchor's day is called day 1
+    (`first`), a study day, of which there is no day 0. `days_before` and `days_after` open the window round it.
     """
     if anchor is None or event.day is None:
         return UNPLANNED
-    planned = anchor + timedelta(days=event.day)
+    planned = anchor + timedelta(days=event.day - first if event.day > 0 else event.day)
     return Plan(
         planned=planned,
         opens=planned - timedelta(days=event.days_before),
@@ -58,7 +67,6 @@ def visit_state(
     today: date,
     status: str,
     has_data: bool = False,
-    is_planned_event: bool = True,
     ended_on: date | None = None,
 ) -> VisitState:
     """Return the state of one visit of one participant as of `today`.
@@ -69,15 +77,15 @@ def visit_state(
       past it `missed`.
     - Once the participant has ended (`status` completed, withdrawn or screen_failed; on `ended_on` when the day is
       known), a visit whose window had closed by then is `missed` and any later one `not_applicable`.
-    - An event without a planned day is `not_applicable` until something happens there.
+    - Where nothing is planned (an event without a day, a schedule that has not begun) it is `not_applicable`.
     """
     if actual is not None or has_data:
         return _taken(of, actual)
-    if not is_planned_event:
+    if of.planned is None or of.opens is None or of.closes is None:
         return "not_applicable"
     if status in _ENDED:
         return _after_the_end(of, ended_on)
-    if of.planned is None or of.opens is None or of.closes is None or today < of.opens:
+    if today < of.opens:
         return "upcoming"
     if today > of.closes:
         return "missed"

@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 
 from datamodel.connections.mapping import Mapping
+from datamodel.scheduling.states import first_day
 from datamodel.study.protocol import Form, Protocol
 from exports.marts import catalogue, columns, frames, names, source
 from exports.marts.reader import file_name
@@ -146,8 +147,10 @@ def _add_lists(of: source.Source, work: Build, *, instances: pl.DataFrame, actua
     protocol, people = work.protocol, work.participants
     identifiers = frozenset(one.name for form in protocol.forms for one in form.fields if one.is_identifier)
     asked = frames.without_values_of(source.discrepancies(of), identifiers)
+    anchor = work.mapping.anchor_on or work.mapping.enrolled_on
+    first = first_day(protocol, anchor.event if anchor else "")
     work.add(names.PARTICIPANTS, people)
-    work.add(names.VISITS, frames.visits_frame(protocol, people, instances, actual=actual, today=today))
+    work.add(names.VISITS, frames.visits_frame(protocol, people, instances, actual=actual, today=today, first=first))
     work.add(names.STATUS, frames.status_frame(protocol, people, instances, asked))
     work.add(names.DISCREPANCIES, asked)
     work.add(names.CONSENTS, source.consents(of))

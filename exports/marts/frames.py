@@ -38,7 +38,13 @@ def arms_of_events(protocol: Protocol, instances: pl.DataFrame) -> Callable[[str
 
 
 def visits_frame(
-    protocol: Protocol, participants: pl.DataFrame, instances: pl.DataFrame, *, actual: pl.DataFrame, today: date
+    protocol: Protocol,
+    participants: pl.DataFrame,
+    instances: pl.DataFrame,
+    *,
+    actual: pl.DataFrame,
+    today: date,
+    first: int = 0,
 ) -> pl.DataFrame:
     """Return participants x planned events (and unplanned ones that took place) with their state on `today`.
 
@@ -63,7 +69,7 @@ def visits_frame(
             for repeat in sorted(dated or found) or [1 if event.is_repeating else 0]:
                 day = days.get((who["subject_id"], event.name, repeat))
                 if event.day is not None or day is not None:
-                    rows.append(_visit(who, event, repeat, day=day, has_data=bool(found), today=today))
+                    rows.append(_visit(who, event, repeat, day=day, has_data=bool(found), today=today, first=first))
     return pl.DataFrame(rows, schema=VISITS_SCHEMA, orient="row")
 
 
@@ -84,16 +90,15 @@ VISITS_SCHEMA: Final = {
 
 
 def _visit(
-    who: dict[str, Any], event: Event, repeat: int, *, day: date | None, has_data: bool, today: date
+    who: dict[str, Any], event: Event, repeat: int, *, day: date | None, has_data: bool, today: date, first: int
 ) -> tuple[Any, ...]:
-    planned = plan(event, who["anchor_on"])
+    planned = plan(event, who["anchor_on"], first=first)
     state = visit_state(
         planned,
         actual=day,
         today=today,
         status=who["status"],
         has_data=has_data,
-        is_planned_event=event.day is not None,
         ended_on=who["status_on"],
     )
     keys = (who["subject_id"], who["site_id"], who["arm_id"], event.name, repeat, event.label)

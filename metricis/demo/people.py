@@ -45,6 +45,7 @@ MAPPING: Final = Mapping(
     ),
     # the dose tells the arm too
     blinded_fields=("arm_planned", "arm_actual", "ex_drug", "ex_dose"),
+    unplanned_events=("unscheduled_arm_1", "logs_arm_1"),
 )
 
 

@@ -47,9 +47,12 @@ def _told(own: pl.DataFrame, column: str, labels: dict[str, str]) -> int:
     A column tells an arm when most of that arm's participants have its label there and hardly anybody else has.
     """
     value = pl.col(column)
+    arms = own.select(_folded(pl.col("arm_label")).unique().drop_nulls()).to_series().to_list()
     shown = own.filter(value.is_not_null()).select(
         "subject_id", "arm_label", shown=_folded(value.replace(labels) if labels else value)
     )
+    if not shown["shown"].is_in(arms).any():
+        return 0
     told = 0
     for arm in shown["arm_label"].unique().drop_nulls():
         label, of_arm = _folded(pl.lit(arm)), pl.col("arm_label") == arm

@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from datamodel.scheduling.states import UNPLANNED, WORDS, days_off_target, plan, visit_state
-from datamodel.study.protocol import Event
+from datamodel.scheduling.states import UNPLANNED, WORDS, days_off_target, first_day, plan, visit_state
+from datamodel.study.protocol import Event, Protocol
 
 ANCHOR = date(2026, 3, 1)
 EVENT = Event("week_2", "Week 2", "1", 3, 14, 3, 5, ("vitals",))
@@ -52,9 +52,23 @@ def test_after_the_end_only_visits_that_had_closed_are_missed(status):
 
 
 def test_an_event_without_a_planned_day():
-    assert state(of=UNPLANNED, is_planned_event=False) == "not_applicable"
-    assert state(of=UNPLANNED, is_planned_event=False, actual=day(3)) == "done"
-    assert state(of=UNPLANNED, today=day(31)) == "upcoming"
+    assert state(of=UNPLANNED) == "not_applicable"
+    assert state(of=UNPLANNED, actual=day(3)) == "done"
+
+
+def test_study_days_have_no_day_0():
+    def on(number):
+        return plan(Event("e", "E", "1", 1, number, 0, 0, ()), ANCHOR, first=1).planned
+
+    assert [on(number) for number in (-1, 1, 2)] == [date(2026, 2, 28), ANCHOR, date(2026, 3, 2)]
+
+
+def test_a_design_counts_study_days_when_its_anchor_stands_at_day_1():
+    def protocol(number):
+        return Protocol("id", (), (Event("base", "Base", "1", 1, number, 0, 0, ()),), ())
+
+    assert [first_day(protocol(number), "base") for number in (0, 1, 5, None)] == [0, 1, 0, 0]
+    assert first_day(protocol(1), "") == 0
 
 
 def test_every_state_has_a_word():
