@@ -325,6 +325,9 @@ def test_a_person_changes_a_value_in_the_browser(sim, project):
         }
         done = browser.post(f"/project/{key}/record", data=form, follow_redirects=True)
         assert "Saved sex" in done.text
+        assert "first\nsecond</textarea>" in page
+        notes = form | {"field": "notes", "value": "first\r\nsecond"}
+        assert browser.post(f"/project/{key}/record", data=notes).status_code == 303
         bad = browser.post(f"/project/{key}/record", data=form | {"value": "Q"})
         assert bad.status_code == 400
         other = browser.post(f"/project/{key}/record", data=form, headers={"origin": "http://evil.example"})

@@ -58,7 +58,13 @@ def _forms_of(server: Server, project: Project, record: str) -> list[dict[str, A
             continue
         for form in [instrument] if instrument else project.forms:
             fields = [
-                {"name": column.name, "label": column.label, "value": cells[column.name], "choices": column.choices}
+                {
+                    "name": column.name,
+                    "label": column.label,
+                    "value": cells[column.name],
+                    "choices": column.choices,
+                    "long": column.field is not None and column.field.kind == "notes",
+                }
                 for column in project.columns
                 if column.form == form and column.name in cells and column.kind in {"value", "choice"}
             ]
@@ -134,5 +140,5 @@ def _save(server: Server, project_id: int, sent: dict[str, str]) -> Any:
         if here and instrument == (form if project.repeats_in(form, event_id) else ""):
             status = cells.get(f"{form}_complete", "0")
     wanted = {name: sent[name] for name in ("record", "instrument", "event", "instance")}
-    values = {sent["field"]: sent["value"]}
+    values = {sent["field"]: sent["value"].replace("\r\n", "\n")}  # browsers send CRLF
     return save_form(server, wanted | {"project_id": project_id, "values": values, "status": status})
