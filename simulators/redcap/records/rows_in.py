@@ -45,6 +45,7 @@ class Importer:
         self.overwrite = overwrite
         self.order = order
         self.auto_number = auto_number
+        self.mark = " (API)"  # how the log tells an import from a save in the browser
         self.faults: list[Fault] = []
         self.result = Imported()
         self._checks: dict[str, Check] = {}
@@ -250,7 +251,7 @@ class Importer:
             kind, verb = ("add", "Create") if key[0] in first_time else ("edit", "Update")
             first_time.discard(key[0])
             details = ", ".join([*self._place(key), *self._changes[key]]) or f"{self.project.id_field} = '{key[0]}'"
-            lines.append((project_id, now, user, kind, f"{verb} record (API) {key[0]}", details, key[0]))
+            lines.append((project_id, now, user, kind, f"{verb} record{self.mark} {key[0]}", details, key[0]))
         db.executemany(
             "INSERT INTO log (project_id, at, username, kind, action, details, record) VALUES (?,?,?,?,?,?,?)", lines
         )

@@ -54,21 +54,12 @@ def save_form(server: Server, wanted: dict[str, Any]) -> Trigger:
             row |= {"redcap_repeat_instance": str(wanted.get("instance") or 1)}
         status = str(wanted.get("status") if wanted.get("status") is not None else 2 if is_survey else 0)
         row |= values | {f"{form}_complete": status}
-        Importer(call, project, overwrite=True).run([row])
-        _as_user(call)
+        importer = Importer(call, project, overwrite=True)
+        importer.mark = ""
+        importer.run([row])
         if is_survey:
             _survey_time(call, row, form, event_id=event.id, done=status == "2")
         return Trigger(project.doc["det_url"], _det_fields(call, row, form, status))
-
-
-def _as_user(call: Call) -> None:
-    """A save in the browser is logged without the mark of the API."""
-    with call.store.writing() as db:
-        db.execute(
-            "UPDATE log SET action = replace(action, ' (API)', '') WHERE project_id = ? AND id = "
-            "(SELECT max(id) FROM log WHERE project_id = ?)",
-            (call.project_id, call.project_id),
-        )
 
 
 def _survey_time(call: Call, row: dict[str, Any], form: str, *, event_id: int, done: bool) -> None:
