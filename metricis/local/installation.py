@@ -22,9 +22,16 @@ PREFECT = "prefect"
 
 
 def home() -> Path:
-    """Return the home folder, made when it is not there."""
+    """Return the home folder, made when it is not there.
+
+    Others may pass through it, as the account that the database server runs under must, but not look around; what this
+    process makes inside is closed to them.
+    """
+    os.umask(0o077)
     folder = settings().home.absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711)
     return folder
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.utilities.annotations import quote
 
 from datamodel.kernel.errors import TransientFault
 from pipelines.ingest import steps
+from pipelines.ingest.puller import Puller
 from pipelines.ingest.run import IngestSummary, Run, open_run
 
 
@@ -38,9 +40,9 @@ async def participants(run: Run) -> None:
 
 
 @task(name="batch", **_patient)
-async def batch(run: Run, form: steps.FormPull) -> bool:
-    """Move one batch; say whether there is more."""
-    return await asyncio.to_thread(steps.transfer, run, form)
+async def batch(run: Run, puller: Puller) -> bool:
+    """Move one batch; say whether there was one."""
+    return await asyncio.to_thread(steps.move, run, puller)
 
 
 @task(name="finish", **_patient)
@@ -54,9 +56,9 @@ async def ingest(study: str, asked_by: str = "schedule", request: str | None = N
     """Bring a study's records to what REDCap has now. A request to run (`request`) is taken with all that wait."""
     flow_run = str(runtime.flow_run.id or "")
     with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run) as run:
-        await design(run)
-        await participants(run)
+        await design(quote(run))
+        await participants(quote(run))
         for form in steps.forms(run):
-            while await batch(run, form):
+            while await batch(quote(run), quote(form)):
                 pass
-        return await finish(run)
+        return await finish(quote(run))
