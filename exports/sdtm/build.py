@@ -1,6 +1,6 @@
 """The engine: from the frames of a study and a specification to the datasets of SDTM."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 import polars.selectors as cs
@@ -44,7 +44,8 @@ def _coded(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> SdtmDataset:
-    frame = pl.concat([_rows(source, study.frames) for source in domain.sources], how="diagonal_relaxed")
+    keep = KEY_COLUMNS.union(*(value.references() for value in domain.values))
+    frame = pl.concat([_rows(source, study.frames, keep) for source in domain.sources], how="diagonal_relaxed")
     frame = _with_other_domains(frame, domain, built)
     for value in value_order(domain):
         frame = frame.with_columns(_column(value, frame, domain, study).alias(value.name))
@@ -55,7 +56,7 @@ def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> Sd
 # --- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _rows(source: Source, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def _rows(source: Source, frames: Mapping[str, pl.DataFrame], keep: Collection[str]) -> pl.DataFrame:
     """Give the rows that a form brings: joined, filtered, and turned from wide to long if asked."""
     frame = frames[source.form]
     for other in source.join:
@@ -64,7 +65,8 @@ def _rows(source: Source, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         allowed = [str(one) for one in (wanted if isinstance(wanted, tuple) else (wanted,))]
         frame = frame.filter(pl.col(column).cast(pl.String).is_in(allowed))
     if source.rows:
-        frame = _long(source, frame)
+        frame = _long(source, frame, [column for column in frame.columns if column in keep])
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in source.values.items())
     if source.needs:
         frame = frame.filter(pl.any_horizontal(_given(column) for column in source.needs))
     return frame
@@ -82,13 +84,19 @@ def _given(column: str) -> pl.Expr:
     return pl.col(column).eq_missing("1") if column == TICKED else pl.col(column).is_not_null()
 
 
-def _long(source: Source, frame: pl.DataFrame) -> pl.DataFrame:
-    """Turn each form into one line per row of the specification; fields become text, numbers in their shortest form."""
-    keys = [column for column in frame.columns if column not in _row_fields(source)]
+def _long(source: Source, frame: pl.DataFrame, keep: list[str]) -> pl.DataFrame:
+    """Turn each form into one line per row of the specification; fields become text, numbers in their shortest form.
+
+    `line` numbers the rows of the specification, which is the order of the questions on the form.
+    """
     lines = []
-    for row in source.rows:
+    for number, row in enumerate(source.rows, start=1):
         fields = [_text(frame, field).alias(name) for name, field in row.fields.items()]
-        lines.append(frame.select(*keys, *fields, *(pl.lit(value).alias(name) for name, value in row.values.items())))
+        values = [pl.lit(value).alias(name) for name, value in row.values.items()]
+        line = frame.select(*keep, *fields, *values, pl.lit(number).alias("line"))
+        for name, unwanted in row.unless.items():
+            line = line.filter(~pl.col(name).is_in(unwanted).fill_null(value=False))
+        lines.append(line)
     return pl.concat(lines, how="diagonal_relaxed")
 
 
@@ -173,13 +181,15 @@ def _frame_faults(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> list[s
 
 
 def _field_faults(frames: Mapping[str, pl.DataFrame], domain: Domain) -> list[str]:
-    known = {value.name for value in domain.values} | KEY_COLUMNS
+    known = {value.name for value in domain.values} | KEY_COLUMNS | {"line"}
     faults = []
     for source in domain.sources:
         present = {column for form in (source.form, *source.join) for column in frames[form].columns}
         absent = sorted({*_row_fields(source), *source.where} - present)
         faults += [f"{source.form} has no field {name!r}" for name in absent]
-        known |= present.union(*(row.fields for row in source.rows), *(row.values for row in source.rows))
+        known |= present.union(
+            source.values, *(row.fields for row in source.rows), *(row.values for row in source.rows)
+        )
         faults += [f"{source.form}: needs {name!r}, which nothing fills" for name in source.needs if name not in known]
     for value in domain.values:
         missing = [name for name in value.references() if name not in known and "." not in name]

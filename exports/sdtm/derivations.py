@@ -162,10 +162,14 @@ def _visit(table: dict[str, str | float | None], dtype: type[pl.DataType]) -> pl
 
 
 @derivation
-def sequence(by: list[pl.Expr], start: int = 1) -> pl.Expr:
-    """Number the rows of a subject from `start` in the order of the columns (--SEQ); equal rows keep their order."""
+def sequence(by: list[pl.Expr], within: list[pl.Expr] | None = None, first: pl.Expr | None = None) -> pl.Expr:
+    """Number the rows of a subject in the order of the columns (--SEQ); equal rows keep their order.
+
+    `within` counts anew in each group of a subject, from the number in `first` (1 if there is none).
+    """
     rank = pl.struct([part.alias(str(place)) for place, part in enumerate(by)]).rank("ordinal")
-    return (rank.over("subject_id") + start - 1).cast(pl.Float64)
+    start = pl.lit(1.0) if first is None else first.cast(pl.Float64)
+    return rank.over("subject_id", *(within or [])).cast(pl.Float64) + start - 1
 
 
 @derivation
@@ -290,3 +294,34 @@ def fixed_text(of: pl.Expr, decimals: int, cut: bool = False) -> pl.Expr:
     # The tiny step keeps 40.3, which binary fractions hold as slightly less, from being cut to 40.2.
     shortened = ((of * 10**decimals + 1e-6).floor() / 10**decimals if cut else of).round(decimals)
     return pl.when(of == of.round(0)).then(number_text(of=of)).otherwise(shortened.cast(pl.String))
+
+
+@derivation
+def product(of: list[pl.Expr], zero_if: pl.Expr | None = None, equals: list[str] = []) -> pl.Expr:  # noqa: B006 # as in epoch
+    """Multiply numbers, such as frequency and severity of a symptom; 0 where `zero_if` has one of the values `equals`."""
+    made = pl.lit(1.0)
+    for factor in of:
+        made = made * factor.cast(pl.Float64, strict=False)
+    return made if zero_if is None else pl.when(zero_if.is_in(equals)).then(0.0).otherwise(made)
+
+
+@derivation
+def group_total(
+    of: pl.Expr,
+    within: list[pl.Expr],
+    only: pl.Expr,
+    equals: list[str],
+    counts: pl.Expr | None = None,
+    items: int | None = None,
+) -> pl.Expr:
+    """Add up a column over a group of a subject's rows (a visit), on the rows where `only` has one of these values.
+
+    With `items` the total is raised in proportion when fewer than so many are there; `counts` is 1 on the rows that count.
+    """
+    group = ["subject_id", *within]
+    counted = of if counts is None else pl.when(counts.cast(pl.Float64) == 1).then(of)
+    total = counted.sum().over(group)
+    if items is not None:
+        there = counted.count().over(group)
+        total = pl.when(there > 0).then(total * items / there)
+    return pl.when(only.is_in(equals)).then(total)

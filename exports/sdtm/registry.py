@@ -59,7 +59,7 @@ def derivation(function: Function) -> Function:
     hints.pop("return", None)
     parameters = inspect.signature(function).parameters
     columns = {key for key, hint in hints.items() if hint in {pl.Expr, pl.Expr | None}}
-    lists = {key for key, hint in hints.items() if hint == list[pl.Expr]}
+    lists = {key for key, hint in hints.items() if hint in {list[pl.Expr], list[pl.Expr] | None}}
     study = next((key for key, hint in hints.items() if hint is Study), None)
     values = {key: hint for key, hint in hints.items() if key not in columns | lists | {study}}
     required = {key for key, given in parameters.items() if given.default is inspect.Parameter.empty and key != study}

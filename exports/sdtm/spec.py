@@ -39,24 +39,29 @@ class _Strict(BaseModel):
 
 
 class Row(_Strict):
-    """One line that a wide form is turned into: which fields fill which working columns, and what is constant."""
+    """One line that a wide form is turned into: which fields fill which working columns, and what is constant.
+
+    `unless` leaves the line out where a working column has one of these values.
+    """
 
     fields: dict[str, str]
     values: dict[str, Scalar] = Field(default_factory=dict)
+    unless: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Source(_Strict):
     """A form that gives rows to a domain.
 
     `where` keeps the rows with these values, `needs` those where at least one of these columns is filled, `join` adds
-    the fields of forms that each subject has once. With `rows` each form becomes several lines (wide to long); the working
-    columns then hold text.
+    the fields of forms that each subject has once, `values` constants. With `rows` each form becomes several lines (wide to
+    long); the working columns then hold text.
     """
 
     form: str
     join: tuple[str, ...] = ()
     where: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    values: dict[str, Scalar] = Field(default_factory=dict)
     rows: tuple[Row, ...] = ()
 
 

@@ -186,7 +186,10 @@ def test_visits_come_from_the_event_or_from_the_form():
 def test_sequence_counts_within_a_subject_in_the_order_asked_for():
     columns = {"subject_id": ["a", "a", "b", "a"], "v": [3.5, 1.0, 9.0, 3.5], "t": ["X", "Z", "X", None]}
     assert derive("sequence", columns, {"by": ["v", "t"]}) == [3.0, 1.0, 1.0, 2.0]
-    assert derive("sequence", columns, {"by": ["v"], "start": 5001}) == [5002.0, 5001.0, 5001.0, 5003.0]
+    columns |= {"scale": ["A", "A", "A", "B"], "begin": [1001, 1001, 1001, 5001]}
+    assert derive("sequence", columns, {"by": ["v"], "within": ["scale"]}) == [2.0, 1.0, 1.0, 1.0]
+    grouped = {"by": ["v"], "within": ["scale"], "first": "begin"}
+    assert derive("sequence", columns, grouped) == [1002.0, 1001.0, 1001.0, 5001.0]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +263,26 @@ def test_a_total_is_raised_in_proportion_when_items_are_missing():
         derive("prorated_total", columns, {"items": ["a", "b"], "maxima": [5]})
 
 
+def test_product_multiplies_or_is_zero():
+    columns = {"f": ["4", None, "2"], "s": ["3", None, None], "p": [None, "0", None]}
+    assert derive("product", columns, {"of": ["f", "s"]}) == [12.0, None, None]
+    assert derive("product", columns, {"of": ["f", "s"], "zero_if": "p", "equals": ["0"]}) == [12.0, 0.0, None]
+
+
+def test_group_total_stands_on_the_rows_asked_for():
+    columns = {
+        "subject_id": ["a", "a", "a", "b"],
+        "visit": [1, 1, 2, 1],
+        "n": [2.0, None, 5.0, 7.0],
+        "test": ["X", "T", "T", "T"],
+    }
+    arguments = {"of": "n", "within": ["visit"], "only": "test", "equals": ["T"]}
+    assert derive("group_total", columns, arguments) == [None, 2.0, 5.0, 7.0]
+    columns |= {"weight": [1, 1, 0, 1]}
+    raised = arguments | {"counts": "weight", "items": 2}
+    assert derive("group_total", columns, raised) == [None, 4.0, None, 14.0]
+
+
 # --- the registry ------------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +301,7 @@ def test_every_derivation_has_a_test_and_a_summary():
         ("study_day", {"date": "D", "reference": "R", "ref": "R"}, "has no argument 'ref'; it takes date, reference"),
         ("study_day", {"date": 5, "reference": "R"}, "'date' must name a column, not 5"),
         ("sequence", {"by": "VISITNUM"}, "'by' must be a list of columns, not 'VISITNUM'"),
-        ("sequence", {"by": ["V"], "start": "one"}, "'start' is 'one'"),
+        ("fixed_text", {"of": "V", "decimals": "one"}, "'decimals' is 'one'"),
     ],
 )
 def test_a_wrong_call_is_told(name, arguments, fault):
