@@ -51,17 +51,22 @@ def permissions() -> str:
 
 def findings() -> str:
     """Return the page of finding codes."""
-    from validators.findings import codes
+    from validators.findings import CODES
 
     lines = [
         "# What the checks can find",
         "",
         "Made from `validators/findings`.",
         "",
-        "| code | meaning |",
-        "| --- | --- |",
+        "A rejected value is not accepted into the records; any other is accepted and asked about.",
+        "",
+        "| code | what is wrong | value | what to do |",
+        "| --- | --- | --- | --- |",
     ]
-    lines += [f"| `{code}` | {meaning} |" for code, meaning in codes().items()]
+    lines += [
+        f"| `{one.code}` | {one.reason} | {'rejected' if one.is_rejected else 'accepted'} | {one.what_to_do} |"
+        for one in CODES.values()
+    ]
     return "\n".join(lines) + "\n"
 
 

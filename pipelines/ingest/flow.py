@@ -1,7 +1,8 @@
 """The sync as a Prefect flow; the only file here that knows Prefect."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -18,34 +19,36 @@ async def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(await state.aresult(raise_on_failure=False), TransientFault)
 
 
-_patient: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": [5, 20],
-    "retry_condition_fn": _is_transient,
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-}
+def _closed[T](value: T) -> T:
+    """Hand a value to a task as it is: Prefect must neither walk through it nor keep it."""
+    return cast(T, quote(value))
 
 
-@task(name="design", **_patient)
+def _patient[**P, R](step: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Make a step a task that is tried again after a transient fault, and only then."""
+    make = task(retries=2, retry_delay_seconds=[5, 20], retry_condition_fn=_is_transient, cache_policy=NO_CACHE)
+    return make(step)
+
+
+@_patient
 async def design(run: Run) -> None:
     """Read and publish the design."""
     await asyncio.to_thread(steps.pull_design, run)
 
 
-@task(name="participants", **_patient)
+@_patient
 async def participants(run: Run) -> None:
     """Read the list of records and keep the participants."""
     await asyncio.to_thread(steps.pull_participants, run)
 
 
-@task(name="batch", **_patient)
+@_patient
 async def batch(run: Run, puller: Puller) -> bool:
     """Move one batch; say whether there was one."""
     return await asyncio.to_thread(steps.move, run, puller)
 
 
-@task(name="finish", **_patient)
+@_patient
 async def finish(run: Run) -> IngestSummary:
     """Check that nothing changed under way and end the run."""
     return await asyncio.to_thread(steps.finish, run)
@@ -56,9 +59,9 @@ async def ingest(study: str, asked_by: str = "schedule", request: str | None = N
     """Bring a study's records to what REDCap has now. A request to run (`request`) is taken with all that wait."""
     flow_run = str(runtime.flow_run.id or "")
     with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run) as run:
-        await design(quote(run))
-        await participants(quote(run))
+        await design(_closed(run))
+        await participants(_closed(run))
         for form in steps.forms(run):
-            while await batch(quote(run), quote(form)):
+            while await batch(_closed(run), _closed(form)):
                 pass
-        return await finish(quote(run))
+        return await finish(_closed(run))
