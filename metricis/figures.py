@@ -1,6 +1,9 @@
 """Figures in the house style: arm colours that are safe for colour-blind eyes, labels at the lines, n shown."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 ARM_COLOURS: Final = ("#5B6770", "#0B6E75", "#D5651C", "#3B5BA9", "#8A5AA8", "#7A7A1E")
 _INK: Final = "#22292F"
 _FONT: Final = "system-ui, sans-serif"
+_BANDS: Final = alt.Scale(type="band", paddingInner=0, paddingOuter=0)
+_APART: Final = 7
+_WIDTH: Final = 620
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,17 @@ class Figure:
         """Return the numbers behind the chart."""
         return self.numbers
 
-    def _repr_mimebundle_(self, *arguments: Any, **options: Any) -> Any:
-        return self.chart._repr_mimebundle_(*arguments, **options)
+    def save(self, path: str | Path) -> None:
+        """Write the figure as the ending of `path` says: svg, png or pdf (with vl-convert-python), html or json."""
+        self.chart.save(str(path))
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return the picture as notebooks take it: an SVG that needs nothing when vl-convert is there, else Altair's own."""
+        if find_spec("vl_convert") is None:
+            return {**self.chart._repr_mimebundle_(), "text/plain": repr(self)}
+        svg = StringIO()
+        self.chart.save(svg, format="svg")
+        return {"image/svg+xml": svg.getvalue(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Figure with the numbers\n{self.numbers}"
@@ -127,12 +142,17 @@ def change_from_baseline(
 def _lines(
     plain: pl.DataFrame, visit: str, by: str, *, order: list[str], groups: list[str], axis: str, better: str
 ) -> Any:
-    x = alt.X(f"{visit}:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=80, grid=False))
+    axis_of_visits = alt.Axis(labelAngle=0, labelLimit=80, grid=False, labelPadding=6)
+    x = alt.X(f"{visit}:N", sort=order, title=None, axis=axis_of_visits, scale=_BANDS)
+    # Groups stand a little apart, so that their intervals do not hide each other.
+    centre = _WIDTH / len(order) / 2
+    places = alt.Scale(type="point", domain=groups, range=[centre - _APART, centre + _APART])
+    apart = alt.XOffset(f"{by}:N", sort=groups, scale=places)
     colour = alt.Color(f"{by}:N", scale=_colours(groups), legend=None)
     shape = alt.Shape(f"{by}:N", scale=alt.Scale(domain=groups), legend=None)
     data = plain.with_columns(low=pl.col("mean") - pl.col("se"), high=pl.col("mean") + pl.col("se"))
     y_title = f"{axis}{f', {better}' if better else ''}"
-    base = alt.Chart(data).encode(x=x, color=colour)
+    base = alt.Chart(data).encode(x=x, xOffset=apart, color=colour)
     last = data.filter(pl.col(visit).is_in(order)).with_columns(
         pl.col(visit).replace_strict({one: n for n, one in enumerate(order)}, return_dtype=pl.Int64).alias("at")
     )
@@ -147,9 +167,9 @@ def _lines(
             tooltip=[visit, by, "n", alt.Tooltip("mean", format=".2f"), alt.Tooltip("se", format=".2f")],
         ),
         alt.Chart(ends)
-        .mark_text(align="left", dx=10, fontWeight="bold", fontSize=12)
-        .encode(x=x, y="mean:Q", text=f"{by}:N", color=colour),
-    ).properties(width=620, height=300)
+        .mark_text(align="left", dx=20, fontWeight="bold", fontSize=12)
+        .encode(x=x, xOffset=apart, y="mean:Q", text=f"{by}:N", color=colour),
+    ).properties(width=_WIDTH, height=300)
 
 
 def _counts(plain: pl.DataFrame, visit: str, by: str, *, order: list[str], groups: list[str]) -> Any:
@@ -158,12 +178,12 @@ def _counts(plain: pl.DataFrame, visit: str, by: str, *, order: list[str], group
         alt.Chart(plain)
         .mark_text(fontSize=11)
         .encode(
-            x=alt.X(f"{visit}:N", sort=order, axis=None),
+            x=alt.X(f"{visit}:N", sort=order, axis=None, scale=_BANDS),
             y=alt.Y(f"{by}:N", sort=groups, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=140)),
             text="n:Q",
             color=alt.Color(f"{by}:N", scale=_colours(groups), legend=None),
         )
-        .properties(width=620, height=18 * len(groups))
+        .properties(width=_WIDTH, height=18 * len(groups))
     )
 
 
@@ -174,7 +194,14 @@ def _colours(groups: list[str]) -> Any:
 def _styled(chart: Any) -> Any:
     return (
         chart.configure_view(strokeWidth=0)
-        .configure_axis(labelColor=_INK, titleColor=_INK, labelFont=_FONT, titleFont=_FONT, gridColor="#E6EAED")
+        .configure_axis(
+            labelColor=_INK,
+            titleColor=_INK,
+            labelFont=_FONT,
+            titleFont=_FONT,
+            gridColor="#E6EAED",
+            titleFontWeight="normal",
+        )
         .configure_title(font=_FONT, subtitleFont=_FONT, fontSize=15)
         .configure_text(font=_FONT)
     )

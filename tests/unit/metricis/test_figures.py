@@ -59,5 +59,11 @@ def test_the_figure_shows_n_colours_and_the_order_of_visits():
     assert ARM_COLOURS[1] in text
     assert '"text": {"field": "n"' in text
     assert figure.frame()["event_id"].cast(pl.String).to_list() == ["Baseline", "Baseline", "Week 4", "Week 4"]
-    assert "mimetype" not in text
-    assert figure._repr_mimebundle_()
+    shown = figure._repr_mimebundle_()
+    assert "mean" in shown.pop("text/plain")
+    assert [kind for kind, content in shown.items() if "Week 4" in content]
+
+
+def test_a_figure_is_saved_with_its_numbers_inside(tmp_path):
+    change_from_baseline(FRAME, value="score", baseline="Baseline").save(tmp_path / "change.json")
+    assert "Week 4" in (tmp_path / "change.json").read_text()
