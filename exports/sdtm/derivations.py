@@ -239,10 +239,23 @@ def standard_number(value: pl.Expr, unit: pl.Expr, conversion: str, study: Study
 
 
 @derivation
-def standard_unit(unit: pl.Expr, conversion: str, study: Study) -> pl.Expr:
-    """Give the standard unit that belongs to an original unit (--STRESU); a unit without conversion stays."""
+def standard_text(value: pl.Expr, unit: pl.Expr, conversion: str, study: Study) -> pl.Expr:
+    """Bring a result to the standard unit as text (--STRESC), `<0.2` included; a result that is no number stays as it is."""
+    parts = value.str.extract_groups(r"^\s*(?<sign>[<>]=?)?\s*(?<amount>\d+(?:\.\d+)?)\s*$")
+    amount = standard_number(value=parts.struct.field("amount"), unit=unit, conversion=conversion, study=study)
+    text = parts.struct.field("sign").fill_null("") + number_text(of=amount)
+    return pl.coalesce(text, value)
+
+
+@derivation
+def standard_unit(unit: pl.Expr, conversion: str, study: Study, otherwise: pl.Expr | None = None) -> pl.Expr:
+    """Give the standard unit that belongs to an original unit (--STRESU); a unit without conversion stays.
+
+    Where `unit` is more than a unit (a test and its unit), `otherwise` is what stays.
+    """
     table = {original: rule.unit for original, rule in study.tables.conversions[conversion].items()}
-    return unit.replace(table)
+    changed = unit.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
+    return pl.when(unit.is_in(list(table))).then(changed).otherwise(unit if otherwise is None else otherwise)
 
 
 @derivation

@@ -21,9 +21,12 @@ class Visit(_Strict):
 
 
 class Conversion(_Strict):
-    """How a value in one unit becomes the standard unit: value * factor + offset, rounded to `decimals`."""
+    """How a value in one unit becomes the standard unit: value * factor + offset, rounded to `decimals`.
 
-    unit: str
+    A `unit` of null says that the standard form has none (a fraction).
+    """
+
+    unit: str | None
     factor: float = 1.0
     offset: float = 0.0
     decimals: int | None = None

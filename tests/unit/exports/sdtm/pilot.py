@@ -68,11 +68,15 @@ def frames(subjects: int | None = None) -> dict[str, pl.DataFrame]:
 # --- the answer ---------------------------------------------------------------------------------------------------------
 
 # Our domain -> the datasets of the pilot that hold it.
-THEIRS = {"QS": ["qshi", "qsmm", "qsni", "qsda", "qsco", "qsgi"]}
+THEIRS = {
+    "LB": ["lbch", "lbhe", "lbur"],
+    "QS": ["qshi", "qsmm", "qsni", "qsda", "qsco", "qsgi"],
+}
 TITLE = "SDTM of the pilot trial: agreement with the known answer"
 INTRO = """\
-The forms of the demonstration trial are made from the CDISC pilot's SDTM. Mapped back by `exports/sdtm/specs/cdiscpilot`, this is
-how far the result equals the pilot's own datasets. Rows are aligned by natural keys; every cell of every variable is
+The forms of the demonstration trial hold what a site would have typed, taken back from the CDISC pilot's SDTM without its derived
+variables. Mapped by `exports/sdtm/specs/cdiscpilot`, this is how far the result equals the pilot's own datasets. So it says that
+nothing is lost on the way and that the derivations are right; it does not say that the forms are those of the real trial. Rows are aligned by natural keys; every cell of every variable is
 compared; a row that only one side has counts with all its cells as differing. Numbers are equal within one part in 10^9.
 QS is all six instruments. The table is measured and written by a test's own code:
 `python tests/unit/exports/sdtm/pilot.py` writes it anew, and the test fails when it is stale."""

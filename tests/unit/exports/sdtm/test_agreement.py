@@ -7,7 +7,7 @@ import pytest
 
 from exports.sdtm.agreement import compare, render, unexplained
 
-NEEDED = {"DM", "AE", "CM", "MH", "VS", "DS", "EX", "QS", "SV"}
+NEEDED = {"DM", "LB", "AE", "CM", "MH", "VS", "DS", "EX", "QS", "SV"}
 
 
 def documented(page: str) -> dict[str, float]:

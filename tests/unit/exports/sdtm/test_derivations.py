@@ -21,7 +21,7 @@ TABLES = StudyTables.model_validate(
             "unscheduled_arm_1": {"planned": False},
         },
         "codelists": {"sex": {"1": "M", "2": "F"}, "weight": {"1": "LB", "2": "kg"}, "temp": {"1": "F", "2": "C"}},
-        "conversions": {"vs": {"LB": {"unit": "kg", "factor": 0.5, "decimals": 1}, "F": {"unit": "C", "factor": 2, "offset": -10}}},
+        "conversions": {"vs": {"LB": {"unit": "kg", "factor": 0.5, "decimals": 1}, "F": {"unit": "C", "factor": 2, "offset": -10}, "HCT %": {"unit": None, "factor": 0.01}}},
     }
 )  # fmt: skip
 EVENTS = pl.DataFrame({"event_id": ["scr_arm_1", "wk2_arm_1", "fu_arm_1"], "day": [-7, 14, 196]})
@@ -229,14 +229,27 @@ def test_baseline_by_visit_and_by_the_last_result_before_treatment():
 
 
 def test_results_are_brought_to_the_standard_unit():
-    columns = {"v": ["120.5", "97", "80", None], "u": ["LB", "F", "kg", None]}
+    columns = {"v": ["120.5", "97", "80", None, "42"], "u": ["LB", "F", "kg", None, "HCT %"]}
     assert derive("standard_number", columns, {"value": "v", "unit": "u", "conversion": "vs"}) == [
         60.3,
         184.0,
         80.0,
         None,
+        0.42,
     ]
-    assert derive("standard_unit", columns, {"unit": "u", "conversion": "vs"}) == ["kg", "C", "kg", None]
+    assert derive("standard_unit", columns, {"unit": "u", "conversion": "vs"}) == ["kg", "C", "kg", None, None]
+
+
+def test_a_test_and_its_unit_may_be_the_key_of_a_conversion():
+    columns = {"key": ["HCT %", "ALT U/L", None], "u": ["%", "U/L", None]}
+    arguments = {"unit": "key", "conversion": "vs", "otherwise": "u"}
+    assert derive("standard_unit", columns, arguments) == [None, "U/L", None]
+
+
+def test_results_that_are_no_plain_number_are_brought_to_the_standard_unit_as_text():
+    columns = {"v": ["120.5", "<40", ">= 3", "TRACE", None], "u": ["LB", "LB", None, "LB", "LB"]}
+    arguments = {"value": "v", "unit": "u", "conversion": "vs"}
+    assert derive("standard_text", columns, arguments) == ["60.3", "<20", ">=3", "TRACE", None]
 
 
 def test_not_done_needs_a_tick_and_no_result():

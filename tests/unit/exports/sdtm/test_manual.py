@@ -1,4 +1,4 @@
-"""The manual names every derivation with its arguments, and its example of a domain is one that loads."""
+"""The manual names every derivation with its arguments and what it says of itself."""
 
 import re
 from pathlib import Path
