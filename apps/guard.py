@@ -79,6 +79,8 @@ def _answer(scope: Scope, path: str) -> Response | None:
         if visitor is None:
             asked = path + (f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "")
             return RedirectResponse(f"{SIGN_IN}?next={quote(asked, safe='')}", status_code=302)
+        if path.rstrip("/") == "/app":
+            return RedirectResponse(_landing(visitor), status_code=302)
         found = PAGES.at(path)
         if found is None:
             return _said("Not found", _NOT_FOUND, 404, visitor)
@@ -86,6 +88,12 @@ def _answer(scope: Scope, path: str) -> Response | None:
     except MetricisError as error:
         return _said("Not available now", str(error), 503 if isinstance(error, TransientFault) else 500, None)
     return _said("Not allowed", may.sentence, 403, visitor) if isinstance(may, Refused) else None
+
+
+def _landing(visitor: Visitor) -> str:
+    """Return the first page: the one study's overview, or the list of several."""
+    studies = [one.study for one in visitor.actor.memberships]
+    return f"/app/{studies[0]}/overview" if len(studies) == 1 else "/app/studies"
 
 
 def _visitor(scope: Scope) -> Visitor | None:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import panel as pn
 from fastapi import FastAPI
 from panel.io.fastapi import add_applications
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from apps.connections import page as connections
 from apps.discrepancies import page as discrepancies
@@ -19,22 +19,21 @@ from apps.shell.pages import PAGES
 from apps.shell.session import auth_policy
 from apps.statics import KeepStatics
 
-#: Importing a room declares its pages; the order is that of the rail.
+#: Importing a room declares its pages.
 ROOMS = (overview, participants, records, discrepancies, connections)
 _KINDS = {"shell.css": "text/css", "shell.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def create_app() -> FastAPI:
     """Return the edge with the researcher pages around it."""
-    pn.extension(notifications=False, sizing_mode="stretch_width")
+    pn.extension(notifications=False, browser_info=False)
     pn.config.reconnect = True
     app = create_edge()
     app.add_api_route("/shell/{name}", _shell_file, include_in_schema=False)
-    app.add_api_route("/", _home, include_in_schema=False)
     add_applications(
         {page.path: serve(page) for page in PAGES.all()},
         app=app,
-        title={page.path: page.title for page in PAGES.all()},
+        title={page.path: "" for page in PAGES.all()},  # the frame gives each document its own
         auth_policy=auth_policy(),
         index_enabled=False,
         ico_path="none",
@@ -51,6 +50,3 @@ def _shell_file(name: str) -> Response:
     body = style() if name == "shell.css" else (FILES / name).read_text("utf-8")
     return Response(body, media_type=_KINDS[name])
 
-
-def _home() -> Response:
-    return RedirectResponse("/app/studies", status_code=302)

@@ -6,16 +6,17 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from apps.participants import views
+from apps.participants import record, views
 from apps.participants.state import ANY, GridState
 from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.pages import PAGES, Page
-from apps.shell.places import places
-from apps.shell.session import reading
+from apps.shell.places import places, with_questions
+from apps.shell.session import clock, reading
 from apps.shell.words import markup
 from datamodel.access.rights import may
 from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.kernel.errors import NotFoundError
+from datamodel.participants import reads as participant_reads
 from datamodel.records import reads as record_reads
 from datamodel.study import reads as study_reads
 
@@ -32,7 +33,10 @@ def load_grid(visit: Visit) -> GridState | None:
         if may(actor, "study:discrepancies:read", study=code):
             asked = discrepancy_reads.queries_by_cell(session, actor, study=code)
         found = record_reads.status_grid(session, actor, study=code, queries=asked)
-    return GridState.from_query(found, places(protocol), visit.query)
+        found = with_questions(found, asked)
+        people = participant_reads.participants(session, actor, study=code)
+    enrolled = frozenset(one.code for one in people if one.enrolled_on)
+    return GridState.from_query(found, places(protocol), visit.query, enrolled=enrolled)
 
 
 def grid(visit: Visit) -> Any:
@@ -50,6 +54,7 @@ def grid(visit: Visit) -> Any:
             value = "" if event.new == ANY else event.new
             state.param.update(**{name: value, "page": 1})
             pn.state.location.search = _search(state)
+            widgets["cell"].label = views.cell_label(state)
             shown.object = str(views.grid(state, path=path))
 
         return chosen
@@ -66,6 +71,16 @@ def _search(state: GridState) -> str:
     return address or ""
 
 
+def one_record(visit: Visit) -> Any:
+    """Return one participant's record."""
+    subject = visit.named["subject"]
+    visit.crumbs = [("Participants", f"/app/{visit.code}/participants"), (subject, "")]
+    with reading() as session:
+        found = record.load(session, visit, now=clock())
+    visit.title = f"{subject}, record"
+    return views.record(found, visit)
+
+
 PAGES.declare(
     Page(
         path="/app/{study}/participants",
@@ -75,5 +90,14 @@ PAGES.declare(
         rail="Study",
         key="p",
         icon="participants",
+        order=20,
+    )
+)
+PAGES.declare(
+    Page(
+        path="/app/{study}/participants/{subject}",
+        title="Record",
+        permission="study:records:read",
+        build=one_record,
     )
 )

@@ -7,12 +7,15 @@ from typing import Any, Final
 import param
 
 from apps.shell.places import Places
+from apps.shell.status import combined
 from apps.shell.words import address
 from datamodel.records.reads import GridCell, GridColumn, GridSubject, StatusGrid
 
 #: Rows on one page of the grid.
 SIZES: Final = (25, 50, 100)
 ANY: Final = "any"
+#: Choice of status: everyone who was ever enrolled, whatever became of it.
+EVER: Final = "ever"
 #: Cell states that call for somebody.
 PROBLEMS: Final = frozenset({"query", "answered", "overdue", "outside_window"})
 
@@ -37,18 +40,23 @@ class GridState(param.Parameterized):
     page = param.Integer(default=1, bounds=(1, None))
     size = param.Integer(default=SIZES[0])
 
-    def __init__(self, grid: StatusGrid, places: Places, **choices: Any) -> None:
-        self.grid, self.places = grid, places
+    def __init__(
+        self, grid: StatusGrid, places: Places, *, enrolled: frozenset[str] = frozenset(), **choices: Any
+    ) -> None:
+        self.grid, self.places, self.enrolled = grid, places, enrolled
         super().__init__(**choices)
 
     @classmethod
-    def from_query(cls, grid: StatusGrid, places: Places, query: dict[str, str]) -> "GridState":
+    def from_query(
+        cls, grid: StatusGrid, places: Places, query: dict[str, str], *, enrolled: frozenset[str] = frozenset()
+    ) -> "GridState":
         """Return the state that an address describes; what it does not know is left out."""
         number = query.get("page", "1")
         size = query.get("rows", "")
         return cls(
             grid,
             places,
+            enrolled=enrolled,
             site=query.get("site", ""),
             status=query.get("status", ""),
             cell=query.get("state", ""),
@@ -112,10 +120,10 @@ class GridState(param.Parameterized):
             one
             for one in self.grid.subjects
             if (not self.site or one.site == self.site)
-            and (not self.status or one.status == self.status)
+            and (not self.status or self._has_status(one))
             and (not asked or asked in one.participant.lower())
             and (not self.problems or self._has(one, PROBLEMS))
-            and (not self.cell or self._has(one, frozenset({self.cell})))
+            and (not self.cell or self._is(one, self.cell))
         ]
 
     @property
@@ -144,6 +152,17 @@ class GridState(param.Parameterized):
     def problem_count(self, subject: str) -> int:
         """Return how many questions of a subject are open or answered."""
         return sum(cell.open_queries + cell.answered_queries for _, _, cell in self._cells_of.get(subject, []))
+
+    def _has_status(self, subject: GridSubject) -> bool:
+        return subject.participant in self.enrolled if self.status == EVER else subject.status == self.status
+
+    def _is(self, subject: GridSubject, state: str) -> bool:
+        """Return whether the chosen visit is in `state`, or (for all visits) some form is."""
+        if not self.visit:
+            return self._has(subject, frozenset({state}))
+        shown = {(one.event_name, one.form_name) for one in self.columns}
+        mine = [cell.state for event, form, cell in self._cells_of.get(subject.participant, []) if (event, form) in shown]
+        return combined(mine, expected=len(shown)) == state
 
     def _has(self, subject: GridSubject, states: frozenset[str]) -> bool:
         shown = {(one.event_name, one.form_name) for one in self.columns}

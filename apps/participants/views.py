@@ -7,13 +7,26 @@ from typing import Final
 import panel_material_ui as pmui
 from markupsafe import Markup, escape
 
-from apps.participants.state import ANY, SIZES, GridState
-from apps.shell.frame import pane
+from apps.participants.state import ANY, EVER, SIZES, GridState
+from apps.participants.record import Record
+from apps.shell import charts
+from apps.shell.frame import Visit, pane
 from apps.shell.status import STATES, icon
-from apps.shell.words import markup, plural
+from apps.shell.words import address, markup, plural
+from datamodel.discrepancies.reads import Discrepancy
 from datamodel.records.reads import GridCell, GridSubject
 
 _HERE: Final = Path(__file__).resolve().parent
+#: Where a consent stands, as people say it.
+CONSENT_WORDS: Final = {
+    "not_needed": "Kept outside Metricis",
+    "none_published": "No version published yet",
+    "needed": "Not signed yet",
+    "signed": "Signed",
+    "outdated": "Must be signed again: a newer version is in force",
+    "declined": "Declined",
+    "withdrawn": "Withdrawn",
+}
 _STATUS: Final = ("screened", "enrolled", "completed", "withdrawn")
 
 
@@ -21,6 +34,37 @@ _STATUS: Final = ("screened", "enrolled", "completed", "withdrawn")
 def grid_style() -> str:
     """Return the grid's own rules."""
     return (_HERE / "grid.css").read_text("utf-8")
+
+
+def record(found: Record, visit: Visit) -> object:
+    """Return the page of one participant."""
+    questions = address(f"/app/{visit.code}/questions", state="unsettled", text=found.person.code)
+    html = markup(
+        "participants/record.html",
+        found=found,
+        person=found.person,
+        zone=visit.zone,
+        consent_words=CONSENT_WORDS[found.consent.state] if found.consent else "",
+        language={"en": "English", "fr": "French", "de": "German"}.get(found.person.language, found.person.language),
+        questions_href=questions,
+        asked=[(one, _place(found, one), questions) for one in (found.questions or ())[:6]],
+        traces=[(trace.label, charts.series(trace.values, unit=trace.unit)) for trace in found.traces],
+    )
+    return pane(html, record_style())
+
+
+def _place(found: Record, one: Discrepancy) -> str:
+    words = found.words
+    if words is None:
+        return ""
+    parts = (words.event_label(one.event_name), words.form_label(one.form_name), words.field_label(one.form_name, one.field))
+    return ", ".join(part for part in parts if part)
+
+
+@lru_cache(maxsize=1)
+def record_style() -> str:
+    """Return the record's own rules."""
+    return (_HERE / "record.css").read_text("utf-8")
 
 
 def grid(state: GridState, *, path: str) -> Markup:
@@ -58,8 +102,8 @@ def filters(state: GridState) -> dict[str, object]:
         ),
         "status": pmui.Select(
             label="Participant",
-            value=state.status if state.status in _STATUS else ANY,
-            options={"Any status": ANY} | {STATES[one].word: one for one in _STATUS},
+            value=state.status if state.status in (*_STATUS, EVER) else ANY,
+            options={"Any status": ANY, "Ever enrolled": EVER} | {STATES[one].word: one for one in _STATUS},
             width=150,
             **every,
         ),
@@ -71,15 +115,20 @@ def filters(state: GridState) -> dict[str, object]:
             **every,
         ),
         "cell": pmui.Select(
-            label="Has a form that is",
+            label=cell_label(state),
             value=state.cell if state.cell in cells else ANY,
             options={"In any state": ANY} | {STATES[one].word: one for one in cells},
             width=170,
             **every,
         ),
-        "problems": pmui.Switch(label="Only with problems", value=state.problems, margin=(4, 0)),
+        "problems": pmui.Switch(label="Only with problems", value=state.problems, width=210, margin=(4, 0)),
         "size": pmui.Select(label="Rows", value=state.size, options=list(SIZES), width=90, **every),
     }
+
+
+def cell_label(state: GridState) -> str:
+    """Return what the choice of a state means now: of the one visit shown, or of any form."""
+    return "Visit is" if state.visit else "Has a form that is"
 
 
 def _rows(state: GridState, path: str) -> Markup:

@@ -32,7 +32,7 @@ log = logging.getLogger("metricis.apps")
 FILES: Final = Path(__file__).resolve().parent
 #: How often an open page asks how fresh its data are, in milliseconds.
 FRESHNESS_EVERY: Final = 20_000
-_FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif'
+_FONT: Final = '-apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
 
 
 def _mode(accent: str, on_accent: str, surface: str, ink: str, muted: str, line: str) -> dict[str, Any]:
@@ -319,7 +319,8 @@ def _framed(visit: Visit, content: Any, banner: Banner) -> Any:
     values = frame_values(visit, theme=theme)
     doc.title = values["title"]
     banner.asof.server_doc(doc, title=values["title"], location=False)
-    doc.template_variables.update(values | {"placed": {"asof": len(doc.roots) - 1}})
+    doc.roots[-1].name = "asof"
+    doc.template_variables.update(values)
     return content
 
 

@@ -28,6 +28,8 @@ class Page:
     rail: str = ""
     key: str = ""
     icon: str = ""
+    #: place in the rail
+    order: int = 0
 
     def address(self, study: str) -> str:
         """Return this page's address in a study."""
@@ -69,7 +71,8 @@ class Registry:
 
     def open_to(self, actor: Actor, study: str) -> list[Page]:
         """Return the pages of the rail that `actor` may open in `study`."""
-        return [page for page in self._pages.values() if page.rail and may(actor, page.permission, study=study)]
+        found = [page for page in self._pages.values() if page.rail and may(actor, page.permission, study=study)]
+        return sorted(found, key=lambda page: page.order)
 
 
 def may_open(page: Page, actor: Actor, named: dict[str, str]) -> Answer:

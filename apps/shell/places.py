@@ -1,11 +1,17 @@
 """Events and forms by the words that stand in addresses, so that no internal name is shown."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from apps.shell.words import slug
 from datamodel.kernel.errors import NotFoundError
+from datamodel.records.reads import Cell, GridCell, StatusGrid
 from datamodel.study.protocol import Event, Field, Form, Protocol
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,18 @@ class Places:
             if self.form_slugs[form.name] == words:
                 return form
         raise NotFoundError("This study has no such form. Choose one from the participant's record.")
+
+
+def with_questions(grid: StatusGrid, asked: Mapping[Cell, tuple[int, int]]) -> StatusGrid:
+    """Return the grid with questions about forms that hold no entry yet (a rejected value may be all that came)."""
+    people = {one.participant for one in grid.subjects}
+    shown = {(one.event_name, one.form_name) for one in grid.columns}
+    extra = {
+        key: GridCell("query" if n_open else "answered", 0, n_open, n_answered, _NEVER)
+        for key, (n_open, n_answered) in asked.items()
+        if key not in grid.cells and key[0] in people and key[1:] in shown and (n_open or n_answered)
+    }
+    return replace(grid, cells={**grid.cells, **extra}) if extra else grid
 
 
 def places(protocol: Protocol) -> Places:

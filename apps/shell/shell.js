@@ -146,7 +146,7 @@
         [...row.children].map((cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`).join(","));
       return keep(new Blob([rows.join("\r\n") + "\r\n"], { type: "text/csv" }), `${name}.csv`);
     }
-    const made = drawing(figure.querySelector("svg.chart"));
+    const made = drawing([...figure.querySelectorAll("svg.chart")].find((one) => getComputedStyle(one).display !== "none"));
     if (button.dataset.save === "svg") return keep(new Blob([made.text], { type: "image/svg+xml" }), `${name}.svg`);
     const picture = new Image();
     picture.onload = () => {

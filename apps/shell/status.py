@@ -1,5 +1,6 @@
 """The vocabulary of states: one icon, one word and one colour each, the same on every page."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -112,6 +113,23 @@ def chip(code: str, text: str = "") -> Markup:
     return Markup('<span class="chip tint-{}">{}<span>{}</span></span>').format(
         one.family, icon(code, 16), text or one.word
     )
+
+
+def combined(states: Collection[str], *, expected: int) -> str:
+    """Return the one state of a visit from those of its forms; forms without an entry are not started.
+
+    A question comes first, then an answer; all forms as far as complete make it complete; none begun, not started.
+    """
+    if "query" in states:
+        return "query"
+    if "answered" in states:
+        return "answered"
+    begun = [one for one in states if one != "not_started"]
+    if not begun:
+        return "not_started"
+    if len(begun) < expected or "in_progress" in begun:
+        return "in_progress"
+    return "complete"
 
 
 def tokens() -> str:

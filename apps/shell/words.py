@@ -99,7 +99,7 @@ def template(name: str) -> Template:
     return _environment().get_template(name)
 
 
-def markup(name: str, **values: Any) -> Markup:
+def markup(name: str, /, **values: Any) -> Markup:
     """Return a room's template (`participants/grid.html`) filled in; every value is escaped."""
     return Markup(_environment().get_template(name).render(**values))  # noqa: S704 - made by an escaping template
 
