@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import polars as pl
 
+from datamodel.kernel.errors import BadInputError
+
 NAME_LIMIT: Final = 8
 LABEL_LIMIT: Final = 40
 VALUE_LIMIT: Final = 200
@@ -57,7 +59,7 @@ class Fault:
         return f"{self.column}: {self.reason} (row{'' if self.count == 1 else 's'} {listed}{more})"
 
 
-class XptError(ValueError):
+class XptError(BadInputError, ValueError):
     """A dataset that SAS transport version 5 cannot hold, with all its `faults`; no file was written."""
 
     def __init__(self, dataset: str, faults: Sequence[Fault]) -> None:

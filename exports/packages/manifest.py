@@ -19,6 +19,7 @@ from typing import Final, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from datamodel.kernel.errors import BadInputError
 from exports.packages.columns import Column
 from exports.packages.xpt import read_xpt, write_xpt
 
@@ -92,7 +93,11 @@ class PackageFault:
     detail: str
 
 
-class PackageExistsError(FileExistsError):
+class PackageError(BadInputError, ValueError):
+    """A folder that is not a package."""
+
+
+class PackageExistsError(BadInputError, FileExistsError):
     """The folder is there already, and replacing it was not asked for; it is untouched."""
 
 
@@ -140,16 +145,16 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
 
     Raises
     ------
-    ValueError
+    PackageError
         If there is none or it is not of this form.
     """
     path = Path(folder) / MANIFEST
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise ValueError(f"The folder {path.parent.name!r} is not a package: it holds no {MANIFEST}.") from error
+        raise PackageError(f"The folder {path.parent.name!r} is not a package: it holds no {MANIFEST}.") from error
     except ValidationError as error:
-        raise ValueError(
+        raise PackageError(
             f"The {MANIFEST} of {path.parent.name!r} is not of the form that packages have: {error}"
         ) from error
 
@@ -159,7 +164,7 @@ def verify_package(folder: str | os.PathLike[str]) -> tuple[PackageFault, ...]:
 
     Raises
     ------
-    ValueError
+    PackageError
         If the folder has no readable manifest.
     """
     root = Path(folder)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 import polars_readstat
 
+from datamodel.kernel.errors import BadInputError
 from exports.packages import ibm
 from exports.packages.columns import (
     NAMED_ROWS,
@@ -51,6 +52,10 @@ _DEFAULT_FORMATS = {pl.Date: "DATE9.", pl.Datetime: "DATETIME20."}
 _NAMESTR = struct.Struct(">hhhh8s40s8shhh2s8shhl52x")
 
 Bytes = npt.NDArray[np.uint8]
+
+
+class UnreadableXptError(BadInputError, ValueError):
+    """A file that is not a SAS transport file, or a damaged one."""
 
 
 def write_xpt(
@@ -99,20 +104,20 @@ def read_xpt(path: str | os.PathLike[str]) -> pl.DataFrame:
 
     Raises
     ------
-    ValueError
+    UnreadableXptError
         If the file does not begin as a SAS transport file does, or if it cannot be read to its end.
     """
     source = Path(path)
     with source.open("rb") as head:
         start = head.read(CARD)
     if not start.startswith((b"HEADER RECORD*******LIBRARY", b"HEADER RECORD*******LIBV8")):
-        raise ValueError(
+        raise UnreadableXptError(
             f"{source.name} is not a SAS transport file: it does not begin with the library header record."
         )
     try:
         frame = polars_readstat.read_readstat(str(source), missing_string_as_null=True, preserve_order=True)
     except (RuntimeError, OSError, pl.exceptions.PolarsError) as error:
-        raise ValueError(
+        raise UnreadableXptError(
             f"{source.name} is damaged or unusual and cannot be read as a SAS transport file: {error}"
         ) from error
     # A column of nothing but missing texts keeps its kind.

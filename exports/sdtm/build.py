@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import polars as pl
 import polars.selectors as cs
 
+from datamodel.kernel.errors import BadInputError
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.registry import Study, call
 from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec, Value, build_order, value_order
@@ -13,7 +14,7 @@ from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec,
 TICKED = "ticked"
 
 
-class MappingError(ValueError):
+class MappingError(BadInputError, ValueError):
     """Data that the specification has no answer for; no dataset was made."""
 
 
@@ -48,7 +49,12 @@ def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> Sd
     frame = pl.concat([_rows(source, study.frames, keep) for source in domain.sources], how="diagonal_relaxed")
     frame = _with_other_domains(frame, domain, built)
     for value in value_order(domain):
-        frame = frame.with_columns(_column(value, frame, domain, study).alias(value.name))
+        try:
+            frame = frame.with_columns(_column(value, frame, study).alias(value.name))
+        except (ValueError, pl.exceptions.PolarsError) as error:
+            # What polars says may quote the data; it stays in the chained error.
+            why = str(error) if isinstance(error, ValueError) else f"The data do not fit a {value.type} variable."
+            raise MappingError(f"{domain.domain}.{value.name} could not be made; no dataset was made. {why}") from error
     names = [value.name for value in domain.values]
     return SdtmDataset(domain, frame.sort(domain.sort, maintain_order=True).select("subject_id", *names))
 
@@ -115,7 +121,7 @@ def _text(frame: pl.DataFrame, column: str) -> pl.Expr:
 # --- values ------------------------------------------------------------------------------------------------------------
 
 
-def _column(value: Value, frame: pl.DataFrame, domain: Domain, study: Study) -> pl.Expr:
+def _column(value: Value, frame: pl.DataFrame, study: Study) -> pl.Expr:
     """Give the expression of one column: its raw value, typed, decoded, filled and restricted."""
     dtype = pl.Float64 if value.type == "num" else pl.String
     if value.field is not None:
@@ -128,7 +134,7 @@ def _column(value: Value, frame: pl.DataFrame, domain: Domain, study: Study) -> 
     made = frame.with_columns(raw.alias(":made")).select(pl.col(":made").alias("value"))
     column = made.select(_text(made, "value") if dtype is pl.String else pl.col("value").cast(dtype)).to_series()
     if value.codelist is not None:
-        column = _decoded(column, value, domain, study)
+        column = _decoded(column, value, study)
     result: pl.Expr = pl.lit(column)
     if value.otherwise is not None:
         result = result.fill_null(value.otherwise)
@@ -137,15 +143,15 @@ def _column(value: Value, frame: pl.DataFrame, domain: Domain, study: Study) -> 
     return result
 
 
-def _decoded(codes: pl.Series, value: Value, domain: Domain, study: Study) -> pl.Series:
+def _decoded(codes: pl.Series, value: Value, study: Study) -> pl.Series:
     """Turn codes into submission values; a code that the list does not know stops the build."""
     table = study.tables.codelists[value.codelist or ""]
     unknown = codes.drop_nulls().unique().sort()
     unknown = unknown.filter(~unknown.is_in(list(table)))
     if not unknown.is_empty():
         raise MappingError(
-            f"{domain.domain}.{value.name}: the data hold {', '.join(unknown.to_list())}, which the code list "
-            f"{value.codelist!r} does not have; it has {', '.join(table)}. No dataset was made. "
+            f"The data hold {', '.join(unknown.to_list())}, which the code list {value.codelist!r} does not have; "
+            f"it has {', '.join(table)}. "
             "Add the code to the list, or correct the record."
         )
     return codes.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)

@@ -5,6 +5,8 @@ with `@derivation`, and give every argument a type (see `registry`). Dates are I
 holds them. All derivations are expressions: they never see single rows.
 """
 
+from typing import Literal
+
 import polars as pl
 
 from exports.sdtm.registry import Study, derivation
@@ -177,7 +179,7 @@ def from_form(
     study: Study,
     form: str,
     field: str,
-    take: str = "only",
+    take: Literal["only", "first", "last", "min", "max"] = "only",
     order: str | None = None,
     where: dict[str, list[str]] | None = None,
     unless: dict[str, list[str]] | None = None,
@@ -198,9 +200,7 @@ def from_form(
         "last": pl.col(field).sort_by(order or field).last(),
         "min": pl.col(field).min(),
         "max": pl.col(field).max(),
-    }.get(take)
-    if pick is None:
-        raise ValueError(f"from_form takes only, first, last, min or max; {take!r} was given.")
+    }[take]
     picked = frame.group_by("subject_id").agg(pick.alias("value"), pl.len().alias("rows"))
     if take == "only" and (many := picked.filter(pl.col("rows") > 1).height):
         raise ValueError(f"{form}.{field} was taken as the only one of each subject, but {many} subjects have several.")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from datamodel.kernel.errors import BadInputError
 from exports.sdtm import derivations as _library  # noqa: F401 # registers the library
 from exports.sdtm.registry import argument_faults, references
 from exports.sdtm.spec_types import StudyTables, Visit
@@ -25,7 +26,7 @@ SasName = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,7}$")]
 WorkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class SpecError(ValueError):
+class SpecError(BadInputError, ValueError):
     """A specification that cannot be used, with all its `faults`, each beginning with its place."""
 
     def __init__(self, study: str, faults: list[str]) -> None:

@@ -254,8 +254,23 @@ def test_a_code_that_its_list_does_not_know_stops_the_build(folder):
     given = frames()
     given["dem"] = given["dem"].with_columns(sex=pl.Series(["2", "7", "9"]))
     with pytest.raises(
-        MappingError, match=r"DM\.SEX: the data hold 7, 9, which the code list 'sex' does not have; it has 1, 2"
+        MappingError, match=r"DM\.SEX could not be made; .* hold 7, 9, which the code list 'sex' .* it has 1, 2"
     ):
+        build_domains(given, load_spec("tiny", folder=folder()))
+
+
+def test_a_derivation_that_fails_names_its_place(folder):
+    def change(parts):
+        parts["dm"]["working"][0]["args"]["take"] = "only"
+
+    with pytest.raises(MappingError, match=r"DM\.first_dose could not be made; .* but 1 subjects have several"):
+        build_domains(frames(), load_spec("tiny", folder=folder(change)))
+
+
+def test_data_of_the_wrong_type_name_their_place(folder):
+    given = frames()
+    given["dem"] = given["dem"].with_columns(age=pl.Series(["63", "old", None]))
+    with pytest.raises(MappingError, match=r"DM\.AGE could not be made; .* do not fit a num variable\.$"):
         build_domains(given, load_spec("tiny", folder=folder()))
 
 
