@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from datamodel.kernel.errors import BadInputError
 from datamodel.kernel.ids import new_id
@@ -15,9 +14,9 @@ _REMOVED: Final = content_hash("not_started", NOTHING, is_removed=True)
 
 
 class Present(NamedTuple):
-    """What is kept of an instance now."""
+    """What is kept of an instance now; identifiers as text, as they are written and hashed."""
 
-    id: UUID
+    id: str
     revision: int
     content_hash: bytes
     is_removed: bool
@@ -26,7 +25,7 @@ class Present(NamedTuple):
 class Revision(NamedTuple):
     """One revision to write."""
 
-    instance_id: UUID
+    instance_id: str
     number: int
     key: Key
     status: str
@@ -80,7 +79,7 @@ def changes(
 def _compare(found: Changes, one: Present | None, key: Key, *, status: str, values: str) -> None:
     content = content_hash(status, values)
     if one is None:
-        found.new.append(Revision(new_id(), 1, key, status, values, content, is_removed=False))
+        found.new.append(Revision(str(new_id()), 1, key, status, values, content, is_removed=False))
     elif one.content_hash == content:
         found.unchanged += 1
     else:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -39,6 +40,6 @@ def rows_digest(lines: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def digest_line(instance_id: object, number: int, content: bytes, source: str) -> str:
+def digest_line(instance_id: UUID | str, number: int, content: bytes, source: str) -> str:
     """Return one revision's line in the digest."""
     return f"{instance_id}|{number}|{content.hex()}|{source}"

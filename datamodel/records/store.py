@@ -45,7 +45,7 @@ def present(session: Session, *, form: str, participant_ids: Collection[UUID]) -
     """Return what is kept of a form for these participants."""
     rows = session.execute(
         text(
-            "select p.code, i.event_name, i.event_repeat, i.form_repeat, i.id, i.revision, i.content_hash, i.is_removed "
+            "select p.code, i.event_name, i.event_repeat, i.form_repeat, cast(i.id as text), i.revision, i.content_hash, i.is_removed "
             "from app.form_instance i join app.participant p on p.id = i.participant_id "
             "where i.form_name = :form and i.participant_id = any(:ids)"
         ),
@@ -67,17 +67,19 @@ def save(
 ) -> None:
     """Write instances and revisions. The event may be recorded afterwards in the same transaction."""
     connection: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
+    instant = at.isoformat()
+    owners = {code: f"{study}\t{one}" for code, one in participant_ids.items()}
     with connection.cursor() as cursor:
         if found.new:
             _copy(
                 cursor,
                 "app.form_instance (id, study_id, participant_id, event_name, form_name, event_repeat, form_repeat, "
                 "revision, status, content_hash, is_removed, updated_at)",
-                (_instance(one, f"{study}\t{participant_ids[one.key[0]]}", form, at) for one in found.new),
+                (_instance(one, owners[one.key[0]], form=form, at=instant) for one in found.new),
             )
         if found.changed or found.removed:
             _point(cursor, found.changed + found.removed, at=at)
-        tail = f"{source}\t{at.isoformat()}\t{event_id}\n"
+        tail = f"{source}\t{instant}\t{event_id}\n"
         _copy(
             cursor,
             "app.form_revision (instance_id, number, values, status, is_removed, content_hash, source, recorded_at, "
@@ -114,11 +116,11 @@ def _point(cursor: psycopg.Cursor[Any], revisions: list[Revision], *, at: dateti
     )
 
 
-def _instance(one: Revision, owner: str, form: str, at: datetime) -> str:
+def _instance(one: Revision, owner: str, *, form: str, at: str) -> str:
     _, event_name, event_repeat, form_repeat = one.key
     return (
         f"{one.instance_id}\t{owner}\t{_escaped(event_name)}\t{form}\t{event_repeat}\t{form_repeat}\t{one.number}\t"
-        f"{one.status}\t\\\\x{one.content_hash.hex()}\t{_flag(one)}\t{at.isoformat()}\n"
+        f"{one.status}\t\\\\x{one.content_hash.hex()}\t{_flag(one)}\t{at}\n"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
@@ -40,12 +40,16 @@ class RevisionRow(Base):
     """The accepted values of an instance at one moment. Append-only."""
 
     __tablename__ = "form_revision"
-    __table_args__ = (Index("ix_form_revision_event", "event_id"),)
+    __table_args__ = (
+        Index("ix_form_revision_event", "event_id"),
+        # Rows up to 8 kB stay in the table as they are: compressing each takes longer than writing it.
+        {"postgresql_with": {"toast_tuple_target": 8160}},
+    )
 
     instance_id: Mapped[UUID] = mapped_column(ForeignKey(InstanceRow.id), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    #: field name -> text as received, blanks left out
-    values: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: field name -> text as received, blanks left out; `json` keeps the canonical text that was hashed, byte for byte
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(Text)
     is_removed: Mapped[bool] = mapped_column(default=False)
     #: SHA-256 over status, removal and values in canonical form

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -72,17 +72,31 @@ class RedcapClient:
         payload = {"token": self.token, "content": "version"}
         return str(self._patiently(lambda: self.transport.post(self.api_url, payload)).text).strip()
 
-    def record_ids(self, record_field: str) -> list[str]:
-        """Return the names of all records, in REDCap's order."""
+    def inventory(self, record_field: str) -> pl.DataFrame:
+        """Return (record, event) of every row that REDCap has, in its order; the event is blank without events."""
         frame = self.frame({"fields[0]": record_field})
         if frame.is_empty():
-            return []
-        return self._column(frame, record_field).unique(maintain_order=True).to_list()
+            return pl.DataFrame(schema={"record": pl.String, "event": pl.String})
+        event = frame[EVENT] if EVENT in frame.columns else pl.repeat("", frame.height, eager=True)
+        return pl.DataFrame({"record": self._column(frame, record_field), "event": event})
+
+    def record_ids(self, record_field: str) -> list[str]:
+        """Return the names of all records, in REDCap's order."""
+        return self.inventory(record_field)["record"].unique(maintain_order=True).to_list()
 
     def records(
-        self, ids: Sequence[str], *, record_field: str, forms: Sequence[str] = (), fields: Sequence[str] = ()
+        self,
+        ids: Sequence[str],
+        *,
+        record_field: str,
+        forms: Sequence[str] = (),
+        fields: Sequence[str] = (),
+        expected: Collection[str] | None = None,
     ) -> pl.DataFrame:
         """Return the rows of these records for these forms (or single fields), every value as text.
+
+        `expected` are the records that must come back (all of `ids` when not given): REDCap sends nothing of a record
+        that has no row for the form.
 
         Raises
         ------
@@ -96,14 +110,15 @@ class RedcapClient:
         parameters = _indexed("forms", forms) | _indexed("fields", [record_field, *fields]) | _record_list(ids)
         frame = self.frame(parameters | {"exportBlankForGrayFormStatus": "true", "exportDataAccessGroups": "true"})
         came = set() if frame.is_empty() else set(self._column(frame, record_field).unique().to_list())
-        missing = [one for one in ids if one not in came]
+        must = ids if expected is None else [one for one in ids if one in expected]
+        missing = [one for one in must if one not in came]
         if missing:
             raise UnusableAnswerError(
-                f"REDCap at {self.host} left out {len(missing)} of {len(ids)} records it was asked for (first: "
+                f"REDCap at {self.host} left out {len(missing)} of {len(must)} records it was asked for (first: "
                 f"{missing[0]}), which happens when an export is too large. Nothing of this answer was used; sync again, "
                 "and if it stays so ask the REDCap administrator for more memory."
             )
-        return frame.filter(pl.col(record_field).is_in(list(ids))) if len(came) > len(ids) else frame
+        return frame.filter(pl.col(record_field).is_in(list(ids))) if came - set(ids) else frame
 
     def frame(self, parameters: Mapping[str, str]) -> pl.DataFrame:
         """Ask for records as CSV and return the rows as text."""

@@ -61,7 +61,7 @@ async def ingest(study: str, asked_by: str = "schedule", request: str | None = N
     with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run) as run:
         await design(_closed(run))
         await participants(_closed(run))
-        for form in steps.forms(run):
-            while await batch(_closed(run), _closed(form)):
+        with Puller(run) as puller:
+            while await batch(_closed(run), _closed(puller)):
                 pass
         return await finish(_closed(run))

@@ -13,6 +13,8 @@ from pipelines.ingest.shape import STATUS
 from validators.sources.redcap import KEYS, Contract
 
 _SHORT: Final = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+#: what JSON text must escape
+_ODD: Final = r'["\\\x00-\x1f]'
 _ESCAPES: Final = {chr(n): f"\\u{n:04x}" for n in range(32)} | _SHORT
 
 
@@ -20,7 +22,8 @@ def values_json(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
     """Return each row's filled values of `columns` (text) as one JSON object, names sorted, blanks left out."""
     if not columns:
         return pl.Series("values", ["{}"] * frame.height, dtype=pl.String)
-    parts = [_member(name) for name in sorted(columns)]
+    odd = frame.select(pl.col(name).str.contains(_ODD).any() for name in columns).row(0, named=True)
+    parts = [_member(name, is_odd=odd[name]) for name in sorted(columns)]
     body = pl.concat_str(parts).str.strip_prefix(",")
     return frame.select(pl.concat_str(pl.lit("{"), body, pl.lit("}")).alias("values")).to_series()
 
@@ -36,11 +39,7 @@ def rows_of(accepted: pl.DataFrame, contract: Contract) -> list[tuple[str, str, 
     ).rows()
 
 
-def _member(name: str) -> pl.Expr:
+def _member(name: str, *, is_odd: bool) -> pl.Expr:
     value = pl.col(name)
-    escaped = pl.when(_is_plain(value)).then(value).otherwise(value.str.replace_many(_ESCAPES))
+    escaped = value.str.replace_many(_ESCAPES) if is_odd else value
     return pl.when(value == "").then(pl.lit("")).otherwise(pl.concat_str(pl.lit(f',"{name}":"'), escaped, pl.lit('"')))
-
-
-def _is_plain(value: pl.Expr) -> pl.Expr:
-    return ~value.str.contains(r'["\\\x00-\x1f]')

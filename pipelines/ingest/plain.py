@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pipelines.clients.redcap import RedcapClient
 from pipelines.ingest import steps
+from pipelines.ingest.puller import Puller
 from pipelines.ingest.run import IngestSummary, Progress, open_run
 
 
@@ -19,7 +20,7 @@ def run_ingest(
     with open_run(study, asked_by=asked_by, url=url, client=client, progress=progress) as run:
         steps.pull_design(run)
         steps.pull_participants(run)
-        for form in steps.forms(run):
-            while steps.transfer(run, form):
+        with Puller(run) as puller:
+            while steps.move(run, puller):
                 pass
         return steps.finish(run)

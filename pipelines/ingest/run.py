@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+import polars as pl
 from sqlalchemy import exc
 from sqlalchemy.orm import Session
 
@@ -57,11 +58,22 @@ class Run:
     progress: Progress = field(repr=False)
     protocol: Protocol = field(init=False, repr=False)
     pull: Pull = field(init=False, repr=False)
+    #: every record, and (record, event) of every row that REDCap has
     ids: list[str] = field(default_factory=list, repr=False)
+    inventory: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False)
     #: participants whose record REDCap no longer has
     vanished: list[str] = field(default_factory=list, repr=False)
     counts: Counts = field(default_factory=Counts, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def expected(self, forms: set[str]) -> set[str]:
+        """Return the records of which REDCap must send something when asked for these forms.
+
+        That is those with a row at an event where one of the forms is single; where a form repeats, a record without any
+        instance has no row.
+        """
+        events = [one.name for one in self.protocol.events if set(one.forms) & forms - set(one.repeating_forms)]
+        return set(self.inventory.filter(pl.col("event").is_in(events))["record"].to_list())
 
     @contextmanager
     def unit(self) -> Iterator[UnitOfWork[Actor]]:

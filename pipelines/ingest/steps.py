@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -21,35 +20,18 @@ from datamodel.records import reads as record_reads
 from datamodel.study import actions as study_actions
 from datamodel.study import reads as study_reads
 from pipelines.clients.redcap import GROUP
-from pipelines.clients.transport import UnusableAnswerError
 from pipelines.ingest.design import identifiers, protocol_of, read_structure
 from pipelines.ingest.facts import facts_of, site_names
 from pipelines.ingest.pack import rows_of
+from pipelines.ingest.puller import MOST_RECORDS, Batch, Puller
 from pipelines.ingest.run import IngestSummary, Run
 from pipelines.ingest.shape import instances_of
 from validators.findings import CODES
-from validators.sources.redcap import Contract, Report, contract_of
+from validators.sources.redcap import Report
 
-#: most cells of one answer, and records of the first and of any batch
-MOST_CELLS: Final = 2_000_000
-FIRST_RECORDS: Final = 500
-MOST_RECORDS: Final = 20_000
-_LEAST_RECORDS: Final = 5
-#: a guess at how often a repeating form is filled, until the first answer tells
-_REPEATS: Final = 20
 #: more records than this gone at once look like a lost right, not like deletions
 _MOST_VANISHED_SHARE: Final = 0.2
 _FEW: Final = 5
-
-
-@dataclass(slots=True)
-class FormPull:
-    """The pull of one form: its contract, where it stands, and how many records to ask for next."""
-
-    contract: Contract
-    size: int
-    first: int = 0
-    blinded: frozenset[str] = field(default_factory=frozenset)
 
 
 def pull_design(run: Run) -> None:
@@ -63,7 +45,8 @@ def pull_design(run: Run) -> None:
 def pull_participants(run: Run) -> None:
     """Read the list of all records, and make every one a participant with site, status, days and arm."""
     with run.stage("participants"):
-        run.ids = run.client.record_ids(run.protocol.record_field)
+        run.inventory = run.client.inventory(run.protocol.record_field)
+        run.ids = run.inventory["record"].unique(maintain_order=True).to_list()
         with run.unit() as unit:
             known = record_reads.participants_with_records(unit.session, unit.actor, study=run.study)
         run.vanished = sorted(known - set(run.ids))
@@ -80,51 +63,22 @@ def pull_participants(run: Run) -> None:
             run.pull = runs.begin_pull(unit, run.id, pull_key=_pull_key(run))
 
 
-def forms(run: Run) -> list[FormPull]:
-    """Return the pull of each form that belongs to some event."""
-    left_out = identifiers(run.protocol)
-    used = {form for event in run.protocol.events for form in event.forms}
-    return [
-        FormPull(
-            contract=contract,
-            size=_first_size(run, contract),
-            blinded=frozenset(one.name for one in form.fields if one.is_blinded),
-        )
-        for form in run.protocol.forms
-        if form.name in used
-        for contract in (
-            contract_of(
-                form,
-                record_field=run.protocol.record_field,
-                missing_codes=run.protocol.missing_codes,
-                left_out=left_out,
-            ),
-        )
-    ]
-
-
-def transfer(run: Run, form: FormPull) -> bool:
-    """Pull, check and save the next batch of a form; return whether there is more to do.
-
-    An answer that is unusable is asked for again in half the size, down to a handful of records.
+def move(run: Run, puller: Puller) -> bool:
+    """Check and save the next batch; return False when there is none left.
 
     Raises
     ------
     MetricisError
-        As the client, the contract and the actions raise it; nothing of the batch is kept then.
+        As the client, the contract and the actions raise it; nothing of the batch is kept then, and calling again
+        takes the same batch.
     """
-    name = form.contract.form
-    while skipped := run.pull.done.get((name, form.first)):
-        form.first += skipped
-    ids = run.ids[form.first : form.first + form.size]
-    if ids or (form.first == 0 and run.vanished):
-        raw = _pull(run, form, ids)
-        if raw is None:
-            return True
-        _save(run, form, ids, raw)
-        form.first += len(ids)
-    run.progress(name, form.first, len(run.ids))
-    return form.first < len(run.ids)
+    batch = puller.current()
+    if batch is None:
+        return False
+    _save(run, batch)
+    run.progress(batch.contract.form, batch.first + len(batch.ids), len(run.ids))
+    puller.done()
+    return True
 
 
 def finish(run: Run) -> IngestSummary:
@@ -156,41 +110,23 @@ def finish(run: Run) -> IngestSummary:
     )
 
 
-def _pull(run: Run, form: FormPull, ids: list[str]) -> pl.DataFrame | None:
-    """Return the rows of a batch, or None when it must be asked for in smaller parts."""
-    if not ids:
-        return pl.DataFrame()
-    with run.stage("pull"):
-        try:
-            raw = run.client.records(ids, record_field=run.protocol.record_field, forms=[form.contract.form])
-        except UnusableAnswerError:
-            if len(ids) <= _LEAST_RECORDS:
-                raise
-            form.size = max(_LEAST_RECORDS, len(ids) // 4)
-            return None
-    cells_a_record = max(1, raw.height * raw.width // len(ids))
-    form.size = max(1, min(MOST_CELLS // cells_a_record, MOST_RECORDS, max(form.size, FIRST_RECORDS * 40)))
-    return raw
-
-
-def _save(run: Run, form: FormPull, ids: list[str], raw: pl.DataFrame) -> None:
+def _save(run: Run, batch: Batch) -> None:
     """Check a batch and write it: revisions, data questions and the note that it is done, in one transaction."""
     began = time.perf_counter()
-    name = form.contract.form
+    contract, name = batch.contract, batch.contract.form
     with run.stage("check"):
-        frame = instances_of(raw, form.contract, protocol=run.protocol, left_out=identifiers(run.protocol))
-        report = form.contract.check(frame)
-        rows = rows_of(report.accepted, form.contract)
-    scope = [*ids, *(run.vanished if form.first == 0 else ())]
+        frame = instances_of(batch.raw, contract, protocol=run.protocol, left_out=identifiers(run.protocol))
+        report = contract.check(frame)
+        rows = rows_of(report.accepted, contract)
     with run.stage("save"), run.unit() as unit:
-        revised = records.revise_batch(unit, study=run.study, form=name, rows=rows, complete_for=set(scope))
+        revised = records.revise_batch(unit, study=run.study, form=name, rows=rows, complete_for=set(batch.scope))
         discrepancies.raise_batch(
             unit,
             study=run.study,
             form=name,
-            records=scope,
+            records=batch.scope,
             rules=list(CODES),
-            questions=_questions(report.findings, blinded=form.blinded),
+            questions=_questions(report.findings, blinded=batch.blinded),
         )
         counts = Counts(
             rows_in=frame.height,
@@ -202,8 +138,8 @@ def _save(run: Run, form: FormPull, ids: list[str], raw: pl.DataFrame) -> None:
             unit,
             run.id,
             form=name,
-            first=form.first,
-            records=len(ids),
+            first=batch.first,
+            records=len(batch.ids),
             counts=counts,
             seconds=time.perf_counter() - began,
             event_id=revised.event_id,
@@ -240,7 +176,10 @@ def _facts(run: Run) -> tuple[list[Facts], dict[str, str]]:
     for first in range(0, len(run.ids), MOST_RECORDS):
         ids = run.ids[first : first + MOST_RECORDS]
         raw = run.client.records(
-            ids, record_field=run.protocol.record_field, fields=mapping.fields or [run.protocol.record_field]
+            ids,
+            record_field=run.protocol.record_field,
+            fields=mapping.fields or [run.protocol.record_field],
+            expected=run.expected(_forms_of(run)) if mapping.fields else None,
         )
         has_groups = has_groups or GROUP in raw.columns
         facts += facts_of(raw, ids, mapping=mapping, protocol=run.protocol)
@@ -251,6 +190,12 @@ def _facts(run: Run) -> tuple[list[Facts], dict[str, str]]:
     return facts, {row["unique_group_name"]: row["data_access_group_name"] for row in rows}
 
 
+def _forms_of(run: Run) -> set[str]:
+    """Return the forms that the mapping's fields stand in."""
+    fields = set(run.connection.mapping.fields)
+    return {form.name for form in run.protocol.forms if any(one.name in fields for one in form.fields)}
+
+
 def _not_too_many(run: Run, known: Collection[str]) -> None:
     if len(run.vanished) > max(_FEW, len(known) * _MOST_VANISHED_SHARE):
         raise FaultError(
@@ -259,14 +204,6 @@ def _not_too_many(run: Run, known: Collection[str]) -> None:
             "deletions, so nothing was changed. Check the token's rights (full data set, no Data Access Group) and the "
             "address, then sync again."
         )
-
-
-def _first_size(run: Run, contract: Contract) -> int:
-    """Return how many records to ask for first: by the cells that a record may have."""
-    rows = sum(
-        _REPEATS if contract.form in event.repeating_forms or event.is_repeating else 1 for event in run.protocol.events
-    )
-    return max(1, min(FIRST_RECORDS, MOST_CELLS // (rows * (len(contract.columns) + 5))))
 
 
 def _pull_key(run: Run) -> str:

@@ -1,10 +1,13 @@
 """The whole way from the simulator to PostgreSQL, and every bad input of the issue's list."""
 
+import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from sqlalchemy import text
@@ -15,8 +18,9 @@ from datamodel.audit.verify import verify
 from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
 from datamodel.connections.mapping import Mapping, Place, StatusRule
+from datamodel.discrepancies import actions as discrepancy_actions
 from datamodel.discrepancies import reads as discrepancy_reads
-from datamodel.kernel.errors import MetricisError
+from datamodel.kernel.errors import MetricisError, RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import unit_of_work
 from datamodel.participants import reads as participant_reads
@@ -24,8 +28,9 @@ from datamodel.records import reads as record_reads
 from datamodel.records.digest import DIGESTS
 from datamodel.study import actions as study_actions
 from pipelines.clients.redcap import Patience, RedcapClient
-from pipelines.clients.transport import Limits
+from pipelines.clients.transport import Limits, UnusableAnswerError
 from pipelines.ingest.plain import run_ingest
+from pipelines.ingest.run import open_run
 from simulators.cdiscpilot import load_trial
 from simulators.redcap.server import RunningSimulator, running_simulator
 
@@ -129,3 +134,359 @@ def test_the_first_sync_brings_everything_and_the_second_changes_nothing(trial):
     assert trial.scalar("select count(*) from app.audit_event") == events
     assert trial.is_sound()
     assert not trial.health().is_stale
+
+
+def test_a_changed_value_makes_one_new_revision_and_its_history_says_who_and_when(trial):
+    trial.sync()
+    place = {
+        "record_id": trial.scalar("select min(code) from app.participant"),
+        "redcap_event_name": "screening_1_arm_1",
+    }
+    before = trial.scalar("select count(*) from app.form_revision")
+    trial.put(**place, dm_age="64")
+    assert trial.sync().rows_changed == 1
+    trial.put(**place, dm_age="65")
+    assert trial.sync().rows_changed == 1
+    assert trial.scalar("select count(*) from app.form_revision") == before + 2
+    with unit_of_work(trial.url, OWNER) as unit:
+        one = record_reads.instance(
+            unit.session,
+            OWNER,
+            study=STUDY,
+            participant=place["record_id"],
+            event_name="screening_1_arm_1",
+            form_name="demographics",
+        )
+        newest = record_reads.field_history(unit.session, OWNER, study=STUDY, one=one)[0]
+    assert one.values["dm_age"] == "65"
+    assert (newest.field, newest.old, newest.new, newest.by) == ("dm_age", "64", "65", "Metricis sync")
+    assert trial.is_sound()
+
+
+def test_a_code_out_of_its_list_is_rejected_asked_about_and_closed_when_corrected(trial):
+    trial.sync()
+    record = trial.scalar("select min(code) from app.participant")
+    slip_in(trial, record=record, field="dm_sex", value="9")
+    summary = trial.sync()
+    assert (summary.findings, summary.rows_in - summary.rows_accepted) == (1, 1)
+    asked = questions(trial)
+    assert [(one.participant, one.field, one.value, one.rule, one.state) for one in asked] == [
+        (record, "dm_sex", "9", "unknown_code", "open")
+    ]
+    assert "not one of the codes" in asked[0].reason
+    assert trial.sync().rows_changed == 0
+    assert len(questions(trial)) == 1
+    assert "dm_sex" not in trial.scalar(
+        "select r.values::text from app.form_revision r join app.form_instance i on i.id = r.instance_id "
+        "and i.revision = r.number join app.participant p on p.id = i.participant_id "
+        "where p.code = :record and i.form_name = 'demographics'",
+        record=record,
+    )
+    trial.put(record_id=record, redcap_event_name="screening_1_arm_1", dm_sex="1")
+    trial.sync()
+    assert [one.state for one in questions(trial)] == ["closed"]
+    with unit_of_work(trial.url, MANAGER) as unit:
+        _, steps = discrepancy_reads.thread(unit.session, MANAGER, study=STUDY, discrepancy_id=questions(trial)[0].id)
+    assert [one.state for one in steps] == ["open", "closed"]
+    assert "corrected at its source" in steps[1].text
+
+
+def test_a_record_that_redcap_no_longer_has_is_marked_removed(trial):
+    trial.sync()
+    code = trial.scalar("select max(code) from app.participant")
+    trial.put(record_id="701-9999", redcap_event_name="screening_1_arm_1", dm_age="70", site_id="701")
+    trial.sync()
+    with sqlite3.connect(simulated(trial).path) as db:
+        for table in ("record", "row"):
+            db.execute(f"delete from {table} where record = '701-9999'")
+    assert trial.sync().rows_changed == 1
+    removed = "select count(*) from app.form_instance i join app.participant p on p.id = i.participant_id "
+    assert trial.scalar(removed + "where i.is_removed and p.code = '701-9999'") == 1
+    assert trial.scalar(removed + "where i.is_removed and p.code = :code", code=code) == 0
+    assert trial.sync().rows_changed == 0
+    assert trial.is_sound()
+
+
+WHOLE = {"only_content": "record"}
+FAULTS = [
+    ({"fail_times": 99, "fail_status": 500}, r"answered HTTP 500"),
+    ({"fail_times": 99, "fail_status": 503} | WHOLE, r"answered HTTP 503"),
+    ({"html_200": True}, r"web page instead of data"),
+    ({"html_200": True} | WHOLE, r"web page instead of data"),
+    ({"out_of_memory_200": True} | WHOLE, r"ran out of memory"),
+    ({"truncate_bytes": 300} | WHOLE, r"breaks off"),
+    ({"truncate_bytes": 300, "only_content": "metadata"}, r"JSON that breaks off"),
+    ({"drip_bytes_per_second": 20, "only_content": "metadata"}, r"had not finished"),
+    ({"fail_times": 99, "fail_status": 404}, r"no REDCap API at this address"),
+    ({"ban_per_minute": 0}, r"banned this machine"),
+]
+
+
+@pytest.mark.parametrize(("switches", "says"), FAULTS, ids=[str(one[0]) for one in FAULTS])
+def test_every_fault_of_the_server_fails_the_run_with_a_sentence_and_the_next_run_recovers(trial, switches, says):
+    trial.switch(**switches)
+    with pytest.raises(MetricisError, match=says) as caught:
+        trial.sync()
+    assert trial.token not in str(caught.value)
+    health = trial.health()
+    assert health.is_stale
+    assert health.last_run is not None
+    assert (health.last_run.state, health.last_run.sentence) == ("failed", str(caught.value))
+    assert re.search(says, health.sentence)
+    assert trial.scalar("select count(*) from app.form_revision") == 0
+    trial.reset()
+    assert trial.sync().rows_changed > 100
+    assert not trial.health().is_stale
+    assert trial.is_sound()
+
+
+def test_records_left_out_of_an_answer_fail_the_run_and_remove_nothing(trial):
+    first = trial.sync()
+    record = trial.scalar("select max(code) from app.participant")
+    with pytest.raises(MetricisError, match=r"left out 1 of 4 records"):
+        trial.sync(progress=lambda *_: trial.switch(drop_records=[record]))
+    trial.reset()
+    assert trial.sync().rows_changed == 0
+    assert trial.scalar("select count(*) from app.form_instance where not is_removed") == first.rows_in
+
+
+def test_an_answer_that_is_too_much_is_asked_for_in_smaller_parts(trial, monkeypatch):
+    asked = []
+    pull = RedcapClient.records
+
+    def sparing(self, ids, **more):
+        asked.append(len(ids))
+        if len(ids) > 1 and more.get("forms"):
+            raise UnusableAnswerError("too much")
+        return pull(self, ids, **more)
+
+    monkeypatch.setattr("pipelines.ingest.puller._LEAST_RECORDS", 1)
+    monkeypatch.setattr(RedcapClient, "records", sparing)
+    assert trial.sync().rows_changed > 100
+    assert {1, 4} <= set(asked)
+
+
+def test_a_dictionary_that_changes_under_way_fails_the_run_and_the_next_takes_the_new_one(trial):
+    changed = []
+
+    def change_once(what, *_):
+        if what == "vital_signs" and not changed:
+            changed.append(what)
+            relabel(trial, "dm_age", "Age in whole years")
+
+    with pytest.raises(MetricisError, match=r"dictionary was changed while the sync ran"):
+        trial.sync(progress=change_once)
+    assert trial.health().is_stale
+    trial.sync()
+    assert trial.scalar("select count(*) from app.design") == 2
+    assert not trial.health().is_stale
+    assert trial.is_sound()
+
+
+def test_a_field_that_is_new_under_way_is_named(trial):
+    changed = []
+
+    def add_once(what, *_):
+        if what == "records" and not changed:
+            changed.append(what)
+            rename(trial, "dm_education", "dm_schooling")
+
+    try:
+        with pytest.raises(MetricisError, match=r"was changed while the sync ran: the column dm_education"):
+            trial.sync(progress=add_once)
+    finally:
+        rename(trial, "dm_schooling", "dm_education")
+    assert trial.sync().rows_changed > 0
+
+
+def test_postgresql_gone_in_mid_batch_writes_nothing_of_it_and_the_next_run_goes_on(trial, monkeypatch):
+    real = discrepancy_actions.raise_batch
+
+    def cut_off(unit, *, form, **more):
+        if form == "vital_signs":
+            with psycopg.connect(trial.url, autocommit=True) as other:
+                other.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
+        return real(unit, form=form, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("datamodel.discrepancies.actions.raise_batch", cut_off)
+        with pytest.raises(MetricisError, match=r"PostgreSQL did not answer or closed the connection"):
+            trial.sync()
+    instances = "select count(*) from app.form_instance where form_name = :form"
+    assert trial.scalar(instances, form="vital_signs") == 0
+    demographics = trial.scalar(instances, form="demographics")
+    assert demographics == 4
+    assert trial.health().is_stale
+    assert trial.health().last_run.state == "failed"
+    summary = trial.sync()
+    assert trial.scalar(instances, form="vital_signs") > 0
+    assert trial.scalar("select count(*) from app.form_instance") == summary.rows_changed + already(trial)
+    assert not trial.health().is_stale
+    assert trial.is_sound()
+
+
+def already(trial):
+    return trial.scalar("select sum(rows_changed) from app.sync_run where state = 'failed'")
+
+
+def test_a_run_whose_process_was_killed_is_failed_by_the_next_which_resumes_it(trial, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.ingest.run._fail", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            trial.sync(progress=stop_at("vital_signs"))
+    assert trial.health().is_running
+    done = trial.scalar("select count(*) from app.sync_batch")
+    assert done > 3
+    good_since = trial.scalar("select min(started_at) from app.sync_run")
+    summary = trial.sync()
+    assert trial.scalar("select count(*) from app.sync_run where state = 'failed' and sentence like '%killed%'") == 1
+    assert trial.scalar("select count(*) from app.form_instance") > summary.rows_in
+    assert trial.health().last_good_at == good_since
+
+
+def stop_at(form):
+    def stop(what, *_):
+        if what == form:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_only_one_sync_runs_at_a_time(trial):
+    refused = []
+
+    def second(what, *_):
+        if what == "records":
+            with pytest.raises(RefusedError, match="running already") as caught:
+                trial.sync()
+            with pytest.raises(RefusedError, match="running already"), unit_of_work(trial.url, MANAGER) as unit:
+                connections.request_sync(unit, study=STUDY)
+            refused.append(caught.value)
+
+    trial.sync(progress=second)
+    assert refused
+
+
+def test_a_request_is_taken_by_the_run_it_asked_for(trial):
+    with unit_of_work(trial.url, MANAGER) as unit:
+        connections.request_sync(unit, study=STUDY)
+    with pytest.raises(RefusedError, match="asked for already"), unit_of_work(trial.url, MANAGER) as unit:
+        connections.request_sync(unit, study=STUDY)
+    with unit_of_work(trial.url, OWNER) as unit:
+        waiting = connection_reads.open_requests(unit.session)
+    assert [(one.study, one.asked_by) for one in waiting] == [(STUDY, "Dana Manager")]
+    with open_run(STUDY, url=trial.url, client=impatient, request=str(waiting[0].id)):
+        pass
+    with unit_of_work(trial.url, OWNER) as unit:
+        assert connection_reads.open_requests(unit.session) == []
+        assert connection_reads.runs(unit.session, OWNER, study=STUDY)[0].asked_by == "Dana Manager"
+
+
+def test_the_grid_counts_what_the_tables_hold_and_keeps_to_the_site(trial):
+    trial.sync()
+    with unit_of_work(trial.url, OWNER) as unit:
+        grid = record_reads.status_grid(unit.session, OWNER, study=STUDY)
+        site = grid.subjects[0].site
+        monitor = Actor(id=new_id(), kind="staff", name="Mo", memberships=(Membership(STUDY, "monitor", site=site),))
+        own = record_reads.status_grid(unit.session, monitor, study=STUDY)
+        with pytest.raises(RefusedError, match="work at site"):
+            record_reads.status_grid(unit.session, monitor, study=STUDY, site="999")
+    assert sum(cell.instances for cell in grid.cells.values()) == trial.scalar("select count(*) from app.form_instance")
+    assert {one.site for one in own.subjects} == {site}
+    assert {key[0] for key in own.cells} <= {one.participant for one in own.subjects}
+    assert len({(one.event_name, one.form_name) for one in grid.columns}) == len(grid.columns)
+
+
+def test_the_arm_is_read_only_by_those_who_may_see_blinded_data(trial):
+    trial.sync()
+    unblinded = Actor(
+        id=new_id(), kind="staff", name="Sam", memberships=(Membership(STUDY, "statistician", is_unblinded=True),)
+    )
+    with unit_of_work(trial.url, OWNER) as unit:
+        assert participant_reads.arms(unit.session, unblinded, study=STUDY)
+        with pytest.raises(RefusedError, match="blinded"):
+            participant_reads.arms(unit.session, MANAGER, study=STUDY)
+        code = next(iter(participant_reads.arms(unit.session, unblinded, study=STUDY)))
+        for actor, is_seen in ((unblinded, True), (MANAGER, False)):
+            found = record_reads.instances(
+                unit.session, actor, study=STUDY, participant=code, form_name="randomization"
+            )
+            assert [("arm_planned" in one.values, "arm_planned" in one.withheld) for one in found] == [
+                (is_seen, not is_seen)
+            ]
+
+
+def test_an_altered_value_is_found_by_verification(trial):
+    trial.sync()
+    assert trial.is_sound()
+    with psycopg.connect(trial.url) as owner:
+        owner.execute("set session_replication_role = replica")
+        owner.execute(
+            'update app.form_revision set values = (values::jsonb || \'{"dm_age": "51"}\')::json where instance_id in '
+            "(select id from app.form_instance where form_name = 'demographics' limit 1)"
+        )
+    assert not trial.is_sound()
+
+
+def questions(trial):
+    with unit_of_work(trial.url, MANAGER) as unit:
+        return discrepancy_reads.discrepancies(unit.session, MANAGER, study=STUDY)
+
+
+def simulated(trial):
+    return trial.simulator.app.state.server.store
+
+
+def slip_in(trial, *, record, field, value):
+    """Put a value into the simulator's own store, past its validation, as a site's database fix would."""
+    with sqlite3.connect(simulated(trial).path) as db:
+        rows = db.execute(
+            "select rowid_key, data from (select event_id as rowid_key, data from row where record = ?)", [record]
+        )
+        for event, data in rows.fetchall():
+            values = json.loads(data)
+            if field in values:
+                values[field] = value
+                db.execute(
+                    "update row set data = ? where record = ? and event_id = ? and instrument = ''",
+                    [json.dumps(values).encode(), record, event],
+                )
+
+
+def relabel(trial, field, label):
+    change_field(trial, field, field_label=label)
+
+
+def rename(trial, field, name):
+    change_field(trial, field, field_name=name)
+
+
+def change_field(trial, field, **columns):
+    store = simulated(trial)
+    with sqlite3.connect(store.path) as db:
+        key, doc = db.execute("select id, doc from project order by id desc limit 1").fetchone()
+        document = json.loads(doc)
+        for row in document["fields"]:
+            if row["field_name"] == field:
+                row.update(columns)
+        db.execute(
+            "update project set doc = ?, revision = revision + 1 where id = ?", [json.dumps(document).encode(), key]
+        )
+
+
+def test_a_wrong_token_says_what_to_check_and_never_the_token(trial):
+    with unit_of_work(trial.url, OWNER) as unit:
+        connections.connect(unit, study=STUDY, api_url=trial.simulator.url, token="F" * 32, mapping=MAPPING)
+    with pytest.raises(MetricisError, match=r"refused the token or its rights \(HTTP 403") as caught:
+        trial.sync()
+    assert "F" * 32 not in str(caught.value) + str(trial.health())
+
+
+def test_a_server_that_is_away_is_named(trial):
+    with unit_of_work(trial.url, OWNER) as unit:
+        connections.connect(unit, study=STUDY, api_url="http://127.0.0.1:9/api/", token="F" * 32, mapping=MAPPING)
+    with pytest.raises(MetricisError, match=r"127.0.0.1:9 could not be reached"):
+        trial.sync()

@@ -18,6 +18,9 @@ from validators.sources.rules import Rule, rules_of
 KEYS: Final = ("@record", "@event_name", "@event_repeat", "@form_repeat")
 
 
+_NUMBERS: Final = KEYS[2:]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What came of a check: the values that are accepted (the rejected ones blank), and the findings."""
@@ -63,13 +66,28 @@ class Contract:
         pandera.errors.SchemaErrors
             When the frame does not have the form's shape: that is our mistake or a changed dictionary, no finding.
         """
-        self.schema(rules=()).validate(frame, lazy=True)
+        if not self._has_shape(frame):
+            self.schema(rules=()).validate(frame, lazy=True)
         broken = self._broken(frame)
         if not broken:
             return Report(accepted=frame, findings=empty())
         cases = self._cases(frame, broken)
         findings = join(self._findings(frame, rule, rows) for rule, rows in cases)
         return Report(accepted=_blanked(frame, cases), findings=findings)
+
+    def _has_shape(self, frame: pl.DataFrame) -> bool:
+        """Say in one pass whether the frame has the schema's shape: pandera costs a third of a second on 100 columns."""
+        types = {name: pl.Int32 if name in _NUMBERS else pl.String for name in (*KEYS, self.complete, *self.columns)}
+        if dict(frame.schema) != types:
+            return False
+        holds = frame.select(
+            (pl.col(KEYS[0]) != "").all()
+            & (pl.min_horizontal(_NUMBERS) >= 0).all()
+            & pl.col(self.complete).is_in(["", "0", "1", "2"]).all()
+            & ~pl.struct(KEYS).is_duplicated().any()
+            & ~pl.any_horizontal(pl.all().is_null().any())
+        )
+        return bool(holds.item())
 
     def _broken(self, frame: pl.DataFrame) -> list[Rule]:
         """Return the rules that some value breaks: one pass over the frame, so that pandera looks only where it must."""
