@@ -136,7 +136,8 @@ def change_from_baseline(
             subtitleFontSize=11,
         )
     )
-    return Figure(_styled(chart), numbers.sort(pl.col(visit).cast(pl.Enum(order), strict=False), by))
+    of_visits = numbers.filter(pl.col(visit).cast(pl.String).is_in(order))
+    return Figure(_styled(chart), of_visits.sort(pl.col(visit).cast(pl.String).cast(pl.Enum(order)), by))
 
 
 def _lines(

@@ -126,7 +126,7 @@ def _add_forms(
     actual = pl.DataFrame(schema=ACTUAL_SCHEMA)
     forms = work.protocol.forms
     for number, form in enumerate(forms, start=1):
-        rows = source.revisions(of, form.name)
+        rows = frames.in_order(source.revisions(of, form.name), work.protocol)
         work.found += _unfit(form, work.protocol, rows)
         frame = columns.form_frame(form, work.protocol, rows, work.participants)
         work.add(names.form_table(form.name, source=mode), frame, form=form)

@@ -17,6 +17,13 @@ KEYS: Final = ["subject_id", "event_id", "event_repeat", "form_repeat"]
 _CELL: Final = ["subject_id", "event_id", "event_repeat", "form_id"]
 
 
+def in_order(rows: pl.DataFrame, protocol: Protocol) -> pl.DataFrame:
+    """Return form instances by participant, then as the schedule runs, then by repeat."""
+    place = {event.name: number for number, event in enumerate(protocol.events)}
+    scheduled = pl.col("event_id").replace_strict(place, default=len(place), return_dtype=pl.Int64)
+    return rows.sort("subject_id", scheduled, "event_repeat", "form_repeat")
+
+
 def instances_frame(by_form: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """Return all form instances of the study: their keys, status and instant, from those of each form."""
     schema: dict[str, Any] = {"subject_id": pl.String, "event_id": pl.String}

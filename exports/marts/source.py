@@ -123,7 +123,6 @@ def revisions(source: Source, form: str) -> pl.DataFrame:
         join app.form_instance i on i.id = n.instance_id
         join app.participant p on p.id = i.participant_id
         where not n.is_removed
-        order by p.code, i.event_name, i.event_repeat, i.form_repeat
         """,
         form=form,
     )

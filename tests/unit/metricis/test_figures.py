@@ -61,6 +61,8 @@ def test_the_figure_shows_n_colours_and_the_order_of_visits():
     assert figure.frame()["event_id"].cast(pl.String).to_list() == ["Baseline", "Baseline", "Week 4", "Week 4"]
     shown = figure._repr_mimebundle_()
     assert "mean" in shown.pop("text/plain")
+    only = change_from_baseline(frame, value="score", baseline="Baseline", visits=["Week 4"])
+    assert only.frame()["event_id"].cast(pl.String).unique().to_list() == ["Week 4"]
     assert [kind for kind, content in shown.items() if "Week 4" in content]
 
 
