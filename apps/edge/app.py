@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -51,7 +52,7 @@ def _handle_errors(edge: FastAPI, pages: Pages) -> None:
 
     @edge.exception_handler(HTTPException)
     def plain(request: Request, error: HTTPException) -> Response:
-        allow = (error.headers or {}).get("allow", "")
+        allow = Headers(error.headers or {}).get("allow", "")
         return answer(
             pages, request.scope, _http(request, error.status_code, allow), status=error.status_code, allow=allow
         )

@@ -153,7 +153,7 @@ def task(session: Session, actor: Actor, assignment_id: UUID, *, at: datetime, s
     return TaskPage(
         t=t,
         person=person,
-        title=found.battery.title,
+        title=t.name(card.task, found.battery.title),
         minutes=found.battery.minutes,
         blocked=card.blocked,
         reason=t.refusal(card.blocked) if card.blocked is not None else "",
@@ -170,7 +170,7 @@ def _card(t: Words, one: Task, consent: Consent) -> Card:
     state = "overdue" if one.is_overdue else one.state
     return Card(
         task=one,
-        title=one.title,
+        title=t.name(one.task, one.title),
         state=state,
         state_word=_word(t, state, one.receipt),
         due=f"{t.due(one.days_left)} · {t.day(one.due_on)}" if one.due_on and one.days_left is not None else "",

@@ -29,6 +29,10 @@ class Words:
         """Return a refusal's sentence: the one that log and ledger hold, in this language where it was translated."""
         return str(self._texts.get(f"refusal.{refusal.code}", refusal.sentence))
 
+    def name(self, task: str, title: str) -> str:
+        """Return what a task is called in this language; the study's own title where it was not translated."""
+        return str(self._texts.get(f"name.{task}", title))
+
     def day(self, day: date) -> str:
         """Write a day as 05-Mar-2026."""
         return f"{day:%d}-{self._texts['months'].split()[day.month - 1]}-{day:%Y}"

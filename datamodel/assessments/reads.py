@@ -24,6 +24,11 @@ class Battery:
     minutes: int
     tasks: list[dict[str, Any]]
 
+    @property
+    def only_task(self) -> str:
+        """The code of the battery's task when it has just one, else an empty text."""
+        return str(self.tasks[0]["task"]) if len(self.tasks) == 1 else ""
+
 
 @dataclass(frozen=True, slots=True)
 class AssessmentSession:

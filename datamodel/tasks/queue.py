@@ -25,6 +25,8 @@ class Assigned:
     minutes: int
     opens_on: date
     due_on: date
+    #: code of its task when it has just one
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Task:
     days_left: int | None
     receipt: int | None = None
     blocked: Refused | None = None
+    task: str = ""
 
     @property
     def is_overdue(self) -> bool:
@@ -95,6 +98,7 @@ def _card(one: Assigned, runs: Sequence[Run], *, gate: Answer, today: date) -> T
         days_left=(one.due_on - today).days,
         receipt=best.receipt if best else None,
         blocked=blocked if state != "done" else None,
+        task=one.task,
     )
 
 

@@ -58,6 +58,7 @@ def queue(session: Session, actor: Actor, *, at: datetime) -> list[Task]:
                 minutes=batteries[row.battery_id].minutes,
                 opens_on=row.opens_on,
                 due_on=row.due_on,
+                task=batteries[row.battery_id].only_task,
             )
             for row in rows
         ],

@@ -133,7 +133,7 @@ def test_every_step_is_one_ledger_event_and_the_ledger_verifies(scene):
     sign(scene)
     send(scene, "jspsych", results(scene))
     drain(scene.url)
-    events = [row for row in rows(scene, "select id, action, actor_name, change from app.audit_event order by seq")]
+    events = list(rows(scene, "select id, action, actor_name, change from app.audit_event order by seq"))
     fresh = [(row.action, row.actor_name) for row in events if row.id not in before]
     assert fresh == [
         ("intake.accept", CODE),

@@ -67,17 +67,51 @@ def enter(scene, context, base, code=CODE):
 
 def read_through(page):
     for _ in range(5):
-        page.locator("#next").click()
+        page.locator(".step:not([hidden]) .end").scroll_into_view_if_needed()
+        page.locator("#next:not([disabled])").click()
 
 
 def sign_typed(page, base):
     page.goto(f"{base}/me/consent")
     read_through(page)
-    page.get_by_label("Type my name").check()
+    page.get_by_role("radio", name="Type my name").check()
     page.get_by_label("First and last name").fill(NAME)
     page.get_by_label("I have read this text").check()
     page.get_by_role("button", name="I agree", exact=True).click()
     page.locator("#signed").wait_for()
+
+
+def draw(page, down=60):
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    page.mouse.move(box["x"] + 40, box["y"] + down)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 90, steps=8)
+    page.mouse.up()
+
+
+def sign_drawn(page, pictures):
+    """Draw, undo, clear, draw again, turn the phone, and sign."""
+    read_through(page)
+    agree = page.get_by_role("button", name="I agree", exact=True)
+    assert agree.is_disabled()
+    draw(page, down=60)
+    draw(page, down=100)
+    page.get_by_label("I have read this text").check()
+    assert agree.is_enabled()
+    page.screenshot(path=pictures / "phone-consent-sign-390.png", full_page=True)
+    page.get_by_role("button", name="Undo").click()
+    assert agree.is_enabled()
+    page.get_by_role("button", name="Clear").click()
+    assert agree.is_disabled()
+    draw(page)
+    page.set_viewport_size({"width": 844, "height": 390})
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert agree.is_enabled()
+    agree.click()
+    page.locator("#signed").wait_for()
+    assert "receipt" in page.locator("#signed").inner_text()
+    page.screenshot(path=pictures / "phone-consent-copy-390.png", full_page=True)
 
 
 def do_trials(page, number):
@@ -103,34 +137,7 @@ def test_link_consent_task_receipt_and_score(scene, base, dispatcher, phone, pic
 
     page.get_by_role("link", name="Read and decide").click()
     page.screenshot(path=pictures / "phone-consent-1-390.png", full_page=True)
-    read_through(page)
-    agree = page.get_by_role("button", name="I agree", exact=True)
-    assert agree.is_disabled()
-    box = page.locator("#pad").bounding_box()
-    for stroke in range(2):
-        page.mouse.move(box["x"] + 40, box["y"] + 60 + 40 * stroke)
-        page.mouse.down()
-        page.mouse.move(box["x"] + 200, box["y"] + 90, steps=8)
-        page.mouse.up()
-    page.get_by_label("I have read this text").check()
-    assert agree.is_enabled()
-    page.screenshot(path=pictures / "phone-consent-sign-390.png", full_page=True)
-    page.get_by_role("button", name="Undo").click()
-    assert agree.is_enabled()
-    page.get_by_role("button", name="Clear").click()
-    assert agree.is_disabled()
-    page.mouse.move(box["x"] + 40, box["y"] + 60)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 90, steps=8)
-    page.mouse.up()
-    page.set_viewport_size({"width": 844, "height": 390})
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert agree.is_enabled()
-    agree.click()
-    page.locator("#signed").wait_for()
-    assert "receipt" in page.locator("#signed").inner_text()
-    page.screenshot(path=pictures / "phone-consent-copy-390.png", full_page=True)
-
+    sign_drawn(page, pictures)
     page.get_by_role("link", name="Go to your tasks").click()
     page.screenshot(path=pictures / "phone-home-open-390.png", full_page=True)
     page.get_by_role("link", name="Start").click()
@@ -153,7 +160,10 @@ def test_link_consent_task_receipt_and_score(scene, base, dispatcher, phone, pic
     scores = dict(rows(scene, "select name, value from app.assessment_score"))
     assert scores["n_trials"] == 4
     assert scores["n"] + scores["anticipations"] == 4
-    times = [row[0] for row in rows(scene, "select (data->>'rt')::int from app.assessment_trial where data->>'phase' = 'test'")]
+    times = [
+        row[0]
+        for row in rows(scene, "select (data->>'rt')::int from app.assessment_trial where data->>'phase' = 'test'")
+    ]
     assert all(0 < one < 5000 for one in times)
     page.goto(f"{base}/me")
     assert page.locator("article .state.done").count() == 2
@@ -182,10 +192,11 @@ def test_offline_during_the_task_then_online_everything_arrives_once(scene, base
     page.locator("#delivery.saved").wait_for()
     page.goto(f"{base}/me")
     page.locator("article .state.saved").wait_for()
+    assert page.locator("article[data-kind=consent] .state.done").count() == 1, "the copy tells no old news"
     page.screenshot(path=pictures / "phone-home-saved-390.png", full_page=True)
     context.set_offline(False)
     wait_until(lambda: rows(scene, "select 1 from app.assessment_session where state = 'scored'"))
-    page.wait_for_function("document.querySelectorAll('article .state.done').length === 2")
+    wait_until(lambda: page.locator("article .state.done").count() == 2)
     assert rows(scene, "select count(*) from app.assessment_session")[0][0] == 1
     assert rows(scene, "select count(*) from app.envelope where kind = 'jspsych'")[0][0] == 2
     counts = rows(scene, "select data->>'phase', count(*) from app.assessment_trial group by 1 order by 1")
@@ -274,7 +285,10 @@ def test_without_consent_page_and_interface_refuse_with_the_sentence_of_the_ledg
         str(scene.people[CODE].assignment),
     )
     assert said == sentence
-    told = [row[0] for row in rows(scene, "select change->'new'->>'sentence' from app.audit_event where action = 'consent.refuse'")]
+    told = [
+        row[0]
+        for row in rows(scene, "select change->'new'->>'sentence' from app.audit_event where action = 'consent.refuse'")
+    ]
     assert told == [sentence, sentence]
     watch.forgive("403")
     assert watch.problems == []
@@ -338,7 +352,7 @@ def test_a_link_is_spent_by_its_button_only_and_once(scene, base, phone, picture
 def test_signing_out_tells_what_was_not_sent_and_keeps_it(scene, base, dispatcher, phone, pictures):
     shorten(scene)
     context = phone()
-    page, watch = enter(scene, context, base)
+    page, _ = enter(scene, context, base)
     sign_typed(page, base)
     page.route("**/api/assessments", lambda route: route.abort())
     do_task(page, base, scene)
@@ -352,14 +366,18 @@ def test_signing_out_tells_what_was_not_sent_and_keeps_it(scene, base, dispatche
     page.unroute("**/api/assessments")
     other, _ = enter(scene, context, base, code=FRENCH)
     other.wait_for_timeout(1500)
-    assert rows(scene, "select count(*) from app.envelope where kind = 'jspsych'")[0][0] == 0, "nobody sends for another"
+    assert rows(scene, "select count(*) from app.envelope where kind = 'jspsych'")[0][0] == 0, (
+        "nobody sends for another"
+    )
     enter(scene, context, base)
     wait_until(lambda: rows(scene, "select 1 from app.assessment_session where state = 'scored'"))
 
 
 @pytest.mark.parametrize("width", [360, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_fits_the_phone_and_axe_finds_nothing_serious(scene, base, dispatcher, phone, pictures, width, scheme):
+def test_every_page_fits_the_phone_and_axe_finds_nothing_serious(
+    scene, base, dispatcher, phone, pictures, width, scheme
+):
     page, watch = enter(scene, phone(width=width, height=640, color_scheme=scheme), base, code=FRENCH)
     looked = []
 
@@ -378,7 +396,7 @@ def test_every_page_fits_the_phone_and_axe_finds_nothing_serious(scene, base, di
     look("consent")
     read_through(page)
     look("decision")
-    page.get_by_label("Taper mon nom").check()
+    page.get_by_role("radio", name="Taper mon nom").check()
     look("typed")
     page.get_by_label("Prénom et nom").fill(NAME)
     page.get_by_label("J’ai lu").check()
@@ -415,6 +433,8 @@ def test_the_whole_way_with_the_keyboard_alone(scene, base, dispatcher, window):
         page.keyboard.press(key)
 
     for _ in range(5):
+        page.keyboard.press("End")
+        page.locator("#next:not([disabled])").wait_for()
         press_on(page.locator("#next"))
     page.locator('input[value="drawn"]').focus()
     page.keyboard.press("ArrowRight")

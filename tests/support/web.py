@@ -79,7 +79,7 @@ class Watch:
         self.addresses: list[str] = []
         self._host = urlsplit(base).netloc
         page.on("console", lambda one: self.problems.append(f"console: {one.text}") if one.type == "error" else None)
-        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error} {error.stack}"))
         page.on("request", self._request)
 
     def _request(self, request: Any) -> None:

@@ -159,11 +159,21 @@ const Outbox = (() => {
     return answer.ok ? answer.json() : null;
   }
 
+  // The copy of the task list that opens without a network is made anew, so that it does not tell old news.
+  async function renew() {
+    if (!("caches" in window)) return;
+    const fresh = await fetch("/me", { cache: "no-store" }).catch(() => null);
+    if (fresh?.ok && !fresh.redirected) await (await caches.open("metricis-pages")).put(new URL("/me", location.origin).href, fresh);
+  }
+
   // Asks what became of a receipt until it is settled; `told` hears every state.
   async function follow(number, told, patience = 40) {
     for (let round = 0; round < patience; round += 1) {
       const found = await receiptState(number).catch(() => null);
-      if (found && ["processed", "refused"].includes(found.state)) return told(found);
+      if (found && ["processed", "refused"].includes(found.state)) {
+        await renew();
+        return told(found);
+      }
       if (found) told(found);
       await new Promise((resolve) => setTimeout(resolve, round < 12 ? 500 : 3000));
     }

@@ -32,10 +32,12 @@
   }
 
   if ("serviceWorker" in navigator) {
+    // A page that the worker did not see come in is fetched once more, so that it opens without a network next time.
+    const isUnseen = !navigator.serviceWorker.controller && performance.getEntriesByType("navigation")[0]?.responseStatus === 200;
     navigator.serviceWorker.register("/me/sw.js", { scope: "/me" }).then(() => navigator.serviceWorker.ready).then((one) => {
       const files = performance.getEntriesByType("resource").map((each) => new URL(each.name))
         .filter((each) => each.origin === location.origin && each.pathname.startsWith("/assets/")).map((each) => each.pathname + each.search);
-      one.active.postMessage({ page: location.pathname + location.search, files });
+      one.active.postMessage({ page: isUnseen ? location.pathname + location.search : "", files });
     }).catch(() => {});
   }
   Outbox.setClock().catch(() => {});

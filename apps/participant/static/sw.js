@@ -14,7 +14,7 @@ self.addEventListener("activate", (event) => event.waitUntil((async () => {
 self.addEventListener("message", (event) => event.waitUntil((async () => {
   const files = await caches.open(FILES);
   for (const file of event.data.files) if (!(await files.match(file))) await files.add(file).catch(() => {});
-  await fromNetwork(new Request(event.data.page, { credentials: "same-origin" })).catch(() => {});
+  if (event.data.page) await fromNetwork(new Request(event.data.page, { credentials: "same-origin" })).catch(() => {});
 })()));
 
 self.addEventListener("fetch", (event) => {
