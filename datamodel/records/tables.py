@@ -40,11 +40,7 @@ class RevisionRow(Base):
     """The accepted values of an instance at one moment. Append-only."""
 
     __tablename__ = "form_revision"
-    __table_args__ = (
-        Index("ix_form_revision_event", "event_id"),
-        # Rows up to 8 kB stay in the table as they are: compressing each takes longer than writing it.
-        {"postgresql_with": {"toast_tuple_target": 8160}},
-    )
+    __table_args__ = (Index("ix_form_revision_event", "event_id"),)
 
     instance_id: Mapped[UUID] = mapped_column(ForeignKey(InstanceRow.id), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
