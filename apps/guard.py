@@ -17,7 +17,7 @@ from datamodel.kernel.settings import settings
 
 #: Addresses under which nothing but declared pages may answer.
 _OURS: Final = ("/app/",)
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _NOT_FOUND: Final = "There is no page at this address. Check it, or go back to your studies."
 #: Panel builds its own scripts in the page, so inline ones are allowed; other origins never are.
 _POLICY: Final = (
@@ -33,14 +33,18 @@ _HEADERS: Final = (
 )
 
 
-def allowed_origins() -> set[str]:
-    """Return the origins that may open a websocket: our own address, by either name of a loopback host."""
+def is_own_origin(headers: Headers) -> bool:
+    """Return whether a websocket's Origin is exactly ours: the address of the settings.
+
+    Outside production a loopback address is ours too, when it is the very one that was asked.
+    """
+    origin = headers.get("origin", "")
     base = urlsplit(settings().base_url)
-    own = {f"{base.scheme}://{base.netloc}"}
-    if not settings().is_production and base.hostname in {"127.0.0.1", "localhost", "::1"}:
-        port = f":{base.port}" if base.port else ""
-        own |= {f"{base.scheme}://{name}{port}" for name in _LOOPBACK}
-    return own
+    if origin == f"{base.scheme}://{base.netloc}":
+        return True
+    host = headers.get("host", "")
+    is_loopback = urlsplit(f"//{host}").hostname in _LOOPBACK
+    return not settings().is_production and is_loopback and origin == f"http://{host}"
 
 
 class Guard:
@@ -53,7 +57,7 @@ class Guard:
         """Let through, send to the sign-in page, or refuse with the reason."""
         path = scope.get("path", "")
         if scope["type"] == "websocket":
-            if Headers(scope=scope).get("origin", "") not in allowed_origins():
+            if not await asyncio.to_thread(_may_connect, scope):
                 await send({"type": "websocket.close", "code": 4403})
                 return
         elif scope["type"] == "http" and (path + "/").startswith(_OURS):
@@ -63,6 +67,17 @@ class Guard:
                 return
             send = _with_headers(send)
         await self.app(scope, receive, send)
+
+
+def _may_connect(scope: Scope) -> bool:
+    """Return whether a websocket comes from a page of ours, for a page that its browser may open."""
+    if not is_own_origin(Headers(scope=scope)):
+        return False
+    try:
+        visitor, found = _visitor(scope), PAGES.at(_page_path(scope["path"]))
+    except MetricisError:
+        return False
+    return visitor is not None and found is not None and bool(may_open(found[0], visitor.actor, found[1]))
 
 
 def _page_path(path: str) -> str:

@@ -62,7 +62,7 @@ def questions(visit: Visit) -> Any:
     heading = pane(Markup('<div class="head"><h1>Data questions</h1></div>'))
     side = _side(visit, state, listed, path)
     body = pmui.Grid(
-        pmui.Grid(listed, size={"xs": 12, "lg": 7 if side else 12}),
+        pmui.Grid(listed, size={"xs": 12, "lg": 7 if side else 12}, sx={"order": {"xs": 1, "lg": 0}}),
         *([pmui.Grid(side, size={"xs": 12, "lg": 5})] if side else []),
         container=True,
         spacing=2,

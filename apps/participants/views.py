@@ -96,9 +96,9 @@ def filters(state: GridState) -> dict[str, object]:
         for name in dict.fromkeys(one.event_name for one in state.grid.columns)
     }
     return {
-        "text": pmui.TextInput(label="Subject", value=state.text, width=150, **every),
+        "text": pmui.TextInput(label="Subject", value=state.text, width=130, **every),
         "site": pmui.Select(
-            label="Site", value=state.site or ANY, options={"All sites": ANY} | {one: one for one in state.sites}, width=130, **every
+            label="Site", value=state.site or ANY, options={"All sites": ANY} | {one: one for one in state.sites}, width=120, **every
         ),
         "status": pmui.Select(
             label="Participant",
@@ -111,18 +111,18 @@ def filters(state: GridState) -> dict[str, object]:
             label="Visit",
             value=state.visit if state.visit in visits.values() else ANY,
             options={"All visits": ANY} | visits,
-            width=190,
+            width=170,
             **every,
         ),
         "cell": pmui.Select(
             label=cell_label(state),
             value=state.cell if state.cell in cells else ANY,
             options={"In any state": ANY} | {STATES[one].word: one for one in cells},
-            width=170,
+            width=160,
             **every,
         ),
-        "problems": pmui.Switch(label="Only with problems", value=state.problems, width=210, margin=(4, 0)),
-        "size": pmui.Select(label="Rows", value=state.size, options=list(SIZES), width=90, **every),
+        "problems": pmui.Switch(label="Only with problems", value=state.problems, width=200, margin=(4, 0)),
+        "size": pmui.Select(label="Rows", value=state.size, options=list(SIZES), width=80, **every),
     }
 
 

@@ -287,7 +287,7 @@ def frame_values(visit: Visit, *, theme: str) -> dict[str, Any]:
         "initials": "".join(word[0] for word in actor.name.split()[:2]).upper(),
         "role": _role_words(membership) if membership else "",
         "rail": [(name, list(rows)) for name, rows in groupby(entries, key=lambda one: one["heading"])],
-        "crumbs": visit.crumbs or [(visit.title, "")],
+        "crumbs": _crumbs(visit),
         "can_search": bool(visit.study and may(actor, "study:participants:read", study=code)),
         "asked": visit.query.get("q", "") if visit.page.path.endswith("/search") else "",
         "go": {"h": "/app/studies", **go},
@@ -296,6 +296,11 @@ def frame_values(visit: Visit, *, theme: str) -> dict[str, Any]:
         "style_url": asset("shell.css"),
         "script_url": asset("shell.js"),
     }
+
+
+def _crumbs(visit: Visit) -> list[tuple[str, str]]:
+    start = [(visit.study.protocol_id, f"/app/{visit.code}/overview")] if visit.study else []
+    return start + (visit.crumbs or [(visit.title, "")])
 
 
 def _counts(session: Any, visit: Visit) -> dict[str, int]:

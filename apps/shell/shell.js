@@ -3,6 +3,18 @@
   "use strict";
   const root = document.documentElement;
 
+  // -- the connection: say so when it is gone for more than a moment -------------------------------------------------
+  const Plain = window.WebSocket;
+  let alive = 0;
+  const told = () => document.querySelector(".lost")?.toggleAttribute("hidden", alive > 0);
+  window.WebSocket = class extends Plain {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("open", () => { alive += 1; told(); });
+      this.addEventListener("close", () => { alive = Math.max(0, alive - 1); setTimeout(told, 4000); });
+    }
+  };
+
   const deep = (selector, from = document) => {
     const found = from.querySelector(selector);
     if (found) return found;
@@ -13,11 +25,6 @@
       }
     }
     return null;
-  };
-  const deepAll = (selector, from = document, found = []) => {
-    found.push(...from.querySelectorAll(selector));
-    for (const one of from.querySelectorAll("*")) if (one.shadowRoot) deepAll(selector, one.shadowRoot, found);
-    return found;
   };
   const origin = (event) => event.composedPath()[0];
 
@@ -50,7 +57,8 @@
   const go = JSON.parse(document.getElementById("go")?.textContent || "{}");
   let waiting = 0;
   const isTyping = (element) =>
-    element.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName);
+    element.isContentEditable || ["TEXTAREA", "SELECT"].includes(element.tagName) ||
+    (element.tagName === "INPUT" && !["checkbox", "radio", "button"].includes(element.type));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       const held = document.body.classList.contains("rail-open");
@@ -173,6 +181,4 @@
       clearInterval(here);
     }
   }, 50);
-  document.addEventListener("metricis:lost", () => document.querySelector(".lost")?.removeAttribute("hidden"));
-  window.metricisAll = deepAll;
 })();
