@@ -276,8 +276,12 @@ def serve_logged(scene, monkeypatch):
     """The edge with uvicorn's own log of every address switched on."""
     original = uvicorn.Config
     monkeypatch.setattr(uvicorn, "Config", lambda app, **_: original(app, log_config=None, access_log=True))
-    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
-    return lambda: running(create_edge())
+    for name in ("uvicorn", "uvicorn.access"):  # as uvicorn.Config set them for the other tests
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    level = logging.getLogger("uvicorn.access").level
+    logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    yield lambda: running(create_edge())
+    logging.getLogger("uvicorn.access").setLevel(level)
 
 
 def trigger(edge, *, study=STUDY, secret=None, form=None, **options):
