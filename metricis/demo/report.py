@@ -42,18 +42,22 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
 
 
 def print_addresses(console: Console, places: Places, people: People, outcome: Outcome) -> None:
-    """Print where to go and the one-time links."""
-    table = Table(title="Where to go", title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ignore")
-    table.add_row("Dashboard, as a coordinator", people.coordinator)
-    table.add_row("Dashboard, as a statistician", people.statistician)
-    table.add_row(f"Phone view, as {people.participant_code}", people.participant)
-    table.add_row("REDCap simulator", places.redcap)
-    table.add_row("Prefect", places.prefect)
-    table.add_row("SDTM files", outcome.sdtm_folder)
-    table.add_row("Notebook", "notebooks/tutorial.ipynb  (import metricis as mx)")
-    console.print(table)
+    """Print where to go and the one-time links, each address whole on a line of its own."""
+    console.print("\nWhere to go", style="italic")
+    for label, address in (
+        ("Dashboard, as a coordinator", people.coordinator),
+        ("Dashboard, as a statistician who may see the arms", people.statistician),
+        (f"Phone view, as participant {people.participant_code}", people.participant),
+        ("REDCap simulator: change a value there, then press “Run now” on the dashboard", places.redcap),
+        ("Prefect", places.prefect),
+        ("SDTM files", outcome.sdtm_folder),
+        ("Notebook", "notebooks/tutorial.ipynb"),
+    ):
+        console.print(label, style="dim", soft_wrap=True, highlight=False)
+        console.print(f"  {address}", soft_wrap=True, highlight=False, markup=False)
     console.print(
-        "Each sign-in link works once, for an hour. New ones: metricis link NAME", style="dim", soft_wrap=True
+        "Each sign-in link works once, for an hour. New ones: .venv/bin/metricis link coordinator@demo.example",
+        style="dim",
+        soft_wrap=True,
+        highlight=False,
     )

@@ -26,7 +26,9 @@ def place() -> Iterator[dict[str, str]]:
         for name in ("METRICIS_DATABASE_URL", "DATABASE_URL"):
             environment.pop(name, None)
         yield environment
-        metricis(environment, "-c", "from metricis.local.installation import cluster; cluster().destroy()", module=False)
+        metricis(
+            environment, "-c", "from metricis.local.installation import cluster; cluster().destroy()", module=False
+        )
 
 
 def metricis(environment: dict[str, str], *arguments: str, module: bool = True) -> subprocess.CompletedProcess[str]:
@@ -63,6 +65,9 @@ def test_the_demo_walks_the_whole_way_and_a_second_run_changes_nothing(place):
     exported = sorted(path.name for path in Path(place["METRICIS_HOME"]).glob("exports/*/sdtm/0001/*.xpt"))
     assert {"ae.xpt", "cm.xpt", "dm.xpt", "ds.xpt", "ex.xpt", "mh.xpt", "qs.xpt", "sv.xpt", "vs.xpt"} <= set(exported)
     assert left_behind(place) == []
+    logs = {path.name: path.read_text() for path in Path(place["METRICIS_HOME"]).glob("logs/*.log")}
+    assert set(logs) == {"dispatcher.log", "prefect.log", "redcap-sim.log", "web.log", "worker.log"}
+    assert [name for name, text in logs.items() if "Traceback" in text] == []
 
     second = metricis(place, "demo", "--once", "--subjects", str(SUBJECTS))
     assert second.returncode == 0, second.stdout + second.stderr
