@@ -40,12 +40,14 @@ class Build:
             path = self.folder / file_name(is_blinded=is_blinded)
             self.files[is_blinded] = duckdb.connect(str(path), config={"threads": 2})
             self.files[is_blinded].execute("set timezone = 'UTC'")
+            self.files[is_blinded].execute("begin")  # one commit for all tables: one flush to the disk
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for connection in self.files.values():
+            connection.execute("rollback" if error else "commit")
             connection.close()
 
     @property

@@ -164,7 +164,8 @@ def key_columns(form: Form, protocol: Protocol, rows: pl.DataFrame | None = None
     events = [event for event in protocol.events if form.name in event.forms]
     has_rows = rows is not None and not rows.is_empty()
     keys = ["subject_id"]
-    if protocol.events:
+    # A project without events has one event without a name.
+    if any(event.name for event in protocol.events):
         keys.append("event_id")
     if any(event.is_repeating for event in events) or (has_rows and rows["event_repeat"].max() != 0):  # type: ignore[index]
         keys.append("event_repeat")

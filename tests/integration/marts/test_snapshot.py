@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -14,9 +15,10 @@ from datamodel.access.actor import KNOCKING
 from datamodel.audit.verify import verify
 from datamodel.kernel.errors import NotFoundError, RefusedError
 from datamodel.kernel.unit import unit_of_work
+from datamodel.study import actions as study
 from exports.marts import source
 from exports.marts.reader import numbers, open_snapshot
-from exports.marts.snapshot import SnapshotRefusedError
+from exports.marts.snapshot import SnapshotRefusedError, take_snapshot
 
 ARMS = ("Zephyrine", "Quandolex")
 
@@ -231,8 +233,6 @@ def test_only_those_who_may_take_snapshots(trial):
     token = trial.person("statistician")
     with unit_of_work(trial.url, KNOCKING) as unit:
         person = access_reads.actor_of_token(unit.session, token, now=unit.instant)
-    from exports.marts.snapshot import take_snapshot
-
     with pytest.raises(RefusedError, match="may not take a numbered snapshot"):
         take_snapshot(trial.url, study="small", folder=trial.folder, actor=person)
 
@@ -243,6 +243,7 @@ from pathlib import Path
 from datamodel.access import reads
 from datamodel.access.actor import KNOCKING
 from datamodel.kernel.unit import unit_of_work
+from datamodel.study import actions as study
 from exports.marts import build, snapshot
 url, folder, where = sys.argv[1:]
 with unit_of_work(url, KNOCKING) as unit:
@@ -318,6 +319,26 @@ def test_opening_by_number_day_and_newest(trial):
     assert opened(trial, number=date(2026, 2, 4)).number == 1
     with pytest.raises(NotFoundError, match=r"no snapshot “7”\. Numbers that exist: 1, 2"):
         opened(trial, number=7)
+
+
+def test_two_at_once_make_one_snapshot(trial):
+    with ThreadPoolExecutor(2) as pool:
+        taken = [pool.submit(trial.take) for _ in range(2)]
+        assert [one.result().number for one in taken] == [1, 1]
+    with unit_of_work(trial.url, KNOCKING) as unit:
+        count = text("select count(*) from app.audit_event where action = 'marts.take_snapshot'")
+        assert unit.session.execute(count).scalar_one() == 1
+
+
+def test_a_study_without_a_design_yet_has_empty_lists(empty_trial):
+    with unit_of_work(empty_trial.url, empty_trial.installer) as unit:
+        study.create_study(unit, code="newborn", protocol_id="N-1", title="Just made")
+    with unit_of_work(empty_trial.url, KNOCKING) as unit:
+        service = access_reads.service_actor(unit.session)
+    shot = take_snapshot(empty_trial.url, study="newborn", folder=empty_trial.folder, actor=service)
+    assert shot.forms == []
+    assert shot.frame("visits").is_empty()
+    assert shot.design_version == 0
 
 
 def test_a_study_without_records_has_its_tables_all_the_same(empty_trial):

@@ -168,6 +168,13 @@ def test_keys_follow_the_repeat_shape(event, keys, shape):
     assert structure("f", design) == shape
 
 
+def test_without_events_the_event_is_no_key_and_no_column():
+    design = protocol(Field("x", "X", "text"), events=(Event("", "", "1", 1, None, 0, 0, ("f",)),))
+    found = form_frame(design.forms[0], design, rows({"x": "a"}, event=""), PEOPLE)
+    assert key_columns(design.forms[0], design) == ["subject_id"]
+    assert "event_id" not in found.columns
+
+
 def test_older_data_that_repeat_keep_their_key():
     design = protocol(Field("x", "X", "text"))
     assert key_columns(design.forms[0], design, rows({}, form_repeat=2)) == ["subject_id", "event_id", "form_repeat"]
