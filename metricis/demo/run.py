@@ -16,6 +16,7 @@ from metricis.demo.report import Outcome, print_addresses, print_outcome
 from metricis.local import installation
 from metricis.local.orchestrator import POOL, Orchestrator
 from metricis.local.processes import Child, Processes
+from metricis.opening import TOKEN_FILE
 
 _PYTHON: Final = sys.executable
 _DEPLOYMENTS: Final = (f"refresh/{STUDY}", "drain/sweep", "verify-ledger/nightly")
@@ -61,6 +62,7 @@ def _first_sync(
     )
     prefect = processes.start("prefect", [_PYTHON, "-m", "prefect", "server", "start"], environment=places.environment)
     people.make_study(url)
+    people.keep_notebook_token(url, places.home / TOKEN_FILE)
     processes.wait_for(redcap, places.redcap, seconds=60)
     with _Step(progress, "Loading the trial into the REDCap simulator, through its API") as task:
         token = trial.load(places, subjects=subjects, told=lambda form, done, of: _tell(progress, task, form, done, of))
