@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from datetime import date
 
 import polars as pl
@@ -239,9 +238,3 @@ def test_table_one_by_arm_of_the_study(study):
     html = table._repr_html_()
     assert "Zephyrine" in html
     assert "http" not in html
-
-
-def test_reading_is_quick(study):
-    started = time.perf_counter()
-    study.form("vitals")
-    assert time.perf_counter() - started < 1
