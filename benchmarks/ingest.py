@@ -16,14 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from memory_redcap import FORM, TOKEN, columns, memory_redcap  # noqa: E402
+from memory_redcap import FORM, TOKEN, columns, memory_redcap
 
 STUDY = "bench"
 #: the peer is slow; its time grows with the rows, so it gets a share of them and the time is scaled
 PEER_SHARE = 10
 
 
-def ours(api: str, database: str) -> int:
+def ours(_: str, database: str) -> int:
     from pipelines.ingest.plain import run_ingest
 
     return run_ingest(STUDY, url=database).rows_changed

@@ -20,7 +20,8 @@ class InstanceRow(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
+    #: the participant's study, repeated here for the grid; no key of its own, the participant's holds it
+    study_id: Mapped[UUID]
     participant_id: Mapped[UUID] = mapped_column(ForeignKey("app.participant.id"))
     #: unique name of the event; empty in studies without events
     event_name: Mapped[str] = mapped_column(Text)

@@ -11,7 +11,9 @@ import polars as pl
 from datamodel.study.protocol import Form
 from pipelines.clients.transport import UnusableAnswerError
 from pipelines.ingest.design import identifiers
+from pipelines.ingest.pack import rows_of
 from pipelines.ingest.run import Run
+from pipelines.ingest.shape import instances_of
 from validators.sources.redcap import Contract, contract_of
 
 #: most cells of one answer, and records of the first and of any batch
@@ -19,24 +21,28 @@ MOST_CELLS: Final = 2_000_000
 FIRST_RECORDS: Final = 500
 MOST_RECORDS: Final = 20_000
 _LEAST_RECORDS: Final = 5
-#: a guess at how often a repeating form is filled, until the first answer tells
-_REPEATS: Final = 20
+#: nobody knows how often a repeating form is filled until the first answer tells, so that is asked of few records
+_FIRST_OF_REPEATING: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows of some records for one form. `scope` is every participant whose rows of this form are all here."""
+    """The instances of some records for one form, checked and ready to be saved.
 
-    contract: Contract
+    `scope` is every participant whose instances of this form are all here.
+    """
+
+    form: str
     blinded: frozenset[str]
     first: int
     ids: list[str]
     scope: list[str]
-    raw: pl.DataFrame
+    rows: list[tuple[str, str, int, int, str, str]]
+    findings: pl.DataFrame
 
 
 class Puller:
-    """Gives batch after batch; the next one is pulled in a thread while the present one is saved.
+    """Gives batch after batch; the next one is pulled and checked in a thread while the present one is saved.
 
     `current` stays the same until `done`, so that a step that failed can be done again.
     """
@@ -83,13 +89,24 @@ class Puller:
                 self._size = self._size or _first_size(run, contract)
                 ids, raw = self._pull(contract.form)
                 scope = [*ids, *run.vanished] if is_first else ids
-                batch = Batch(contract, blinded, self._first, ids, scope, raw)
+                batch = self._checked(contract, blinded, ids, scope, raw)
                 self._first += len(ids)
                 if not run.ids:
                     self._forward()
                 return batch
             self._forward()
         return None
+
+    def _checked(
+        self, contract: Contract, blinded: frozenset[str], ids: list[str], scope: list[str], raw: pl.DataFrame
+    ) -> Batch:
+        """Sort what was pulled into accepted rows and findings."""
+        run = self._run
+        with run.stage("check"):
+            frame = instances_of(raw, contract, protocol=run.protocol, left_out=identifiers(run.protocol))
+            report = contract.check(frame)
+            rows = rows_of(report.accepted, contract)
+        return Batch(contract.form, blinded, self._first, ids, scope, rows, report.findings)
 
     def _forward(self) -> None:
         """Go on to the next form."""
@@ -135,5 +152,6 @@ def _blinded(form: Form) -> frozenset[str]:
 def _first_size(run: Run, contract: Contract) -> int:
     """Return how many records to ask for first: by the cells that a record may have."""
     events = [event for event in run.protocol.events if contract.form in event.forms]
-    rows = sum(_REPEATS if contract.form in event.repeating_forms or event.is_repeating else 1 for event in events)
-    return max(1, min(FIRST_RECORDS, MOST_CELLS // (rows * (len(contract.columns) + 5))))
+    is_repeating = any(contract.form in event.repeating_forms or event.is_repeating for event in events)
+    most = _FIRST_OF_REPEATING if is_repeating else FIRST_RECORDS
+    return max(1, min(most, MOST_CELLS // (len(events) * (len(contract.columns) + 5))))

@@ -34,7 +34,8 @@ Progress = Callable[[str, int, int], None]
 class IngestSummary:
     """What a sync did. Rows are form instances; accepted ones have no rejected value; changed ones got a revision.
 
-    `seconds` is by stage: design, participants, pull, check, save. `position` is the ledger's.
+    `seconds` is by stage: design, participants, pull, check, save; the next batch is pulled and checked while one is
+    saved, so that their sum is more than the whole. `position` is the ledger's.
     """
 
     rows_in: int

@@ -20,14 +20,11 @@ from datamodel.records import reads as record_reads
 from datamodel.study import actions as study_actions
 from datamodel.study import reads as study_reads
 from pipelines.clients.redcap import GROUP
-from pipelines.ingest.design import identifiers, protocol_of, read_structure
+from pipelines.ingest.design import protocol_of, read_structure
 from pipelines.ingest.facts import facts_of, site_names
-from pipelines.ingest.pack import rows_of
 from pipelines.ingest.puller import MOST_RECORDS, Batch, Puller
 from pipelines.ingest.run import IngestSummary, Run
-from pipelines.ingest.shape import instances_of
 from validators.findings import CODES
-from validators.sources.redcap import Report
 
 #: more records than this gone at once look like a lost right, not like deletions
 _MOST_VANISHED_SHARE: Final = 0.2
@@ -64,7 +61,7 @@ def pull_participants(run: Run) -> None:
 
 
 def move(run: Run, puller: Puller) -> bool:
-    """Check and save the next batch; return False when there is none left.
+    """Save the next batch; return False when there is none left.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def move(run: Run, puller: Puller) -> bool:
     if batch is None:
         return False
     _save(run, batch)
-    run.progress(batch.contract.form, batch.first + len(batch.ids), len(run.ids))
+    run.progress(batch.form, batch.first + len(batch.ids), len(run.ids))
     puller.done()
     return True
 
@@ -111,33 +108,30 @@ def finish(run: Run) -> IngestSummary:
 
 
 def _save(run: Run, batch: Batch) -> None:
-    """Check a batch and write it: revisions, data questions and the note that it is done, in one transaction."""
+    """Write a batch: revisions, data questions and the note that it is done, in one transaction."""
     began = time.perf_counter()
-    contract, name = batch.contract, batch.contract.form
-    with run.stage("check"):
-        frame = instances_of(batch.raw, contract, protocol=run.protocol, left_out=identifiers(run.protocol))
-        report = contract.check(frame)
-        rows = rows_of(report.accepted, contract)
     with run.stage("save"), run.unit() as unit:
-        revised = records.revise_batch(unit, study=run.study, form=name, rows=rows, complete_for=set(batch.scope))
+        revised = records.revise_batch(
+            unit, study=run.study, form=batch.form, rows=batch.rows, complete_for=set(batch.scope)
+        )
         discrepancies.raise_batch(
             unit,
             study=run.study,
-            form=name,
+            form=batch.form,
             records=batch.scope,
             rules=list(CODES),
-            questions=_questions(report.findings, blinded=batch.blinded),
+            questions=_questions(batch.findings, blinded=batch.blinded),
         )
         counts = Counts(
-            rows_in=frame.height,
-            rows_accepted=frame.height - _rejected_rows(report),
+            rows_in=len(batch.rows),
+            rows_accepted=len(batch.rows) - _rejected_rows(batch.findings),
             rows_changed=revised.revisions,
-            findings=report.findings.height,
+            findings=batch.findings.height,
         )
         runs.batch_done(
             unit,
             run.id,
-            form=name,
+            form=batch.form,
             first=batch.first,
             records=len(batch.ids),
             counts=counts,
@@ -165,9 +159,9 @@ def _questions(findings: pl.DataFrame, *, blinded: Collection[str]) -> list[Ques
     ]
 
 
-def _rejected_rows(report: Report) -> int:
+def _rejected_rows(findings: pl.DataFrame) -> int:
     keys = ["record", "event_name", "event_repeat", "form_repeat"]
-    return report.findings.filter("is_rejected").select(keys).unique().height
+    return findings.filter("is_rejected").select(keys).unique().height
 
 
 def _facts(run: Run) -> tuple[list[Facts], dict[str, str]]:
