@@ -1,5 +1,6 @@
 """What arrives is kept once, sealed, and filed by the drain with its ledger entries."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -377,3 +378,25 @@ def test_a_study_without_digital_consent_is_open(database_url, home):
     scene = build(database_url, consent_mode="external")
     send(scene, "jspsych", results(scene))
     assert drain(scene.url).processed == 1
+
+
+def test_many_at_once_with_one_key_are_one_envelope(scene):
+    body, key = results(scene), str(uuid4())
+    with ThreadPoolExecutor(16) as pool:
+        receipts = list(pool.map(lambda _: send(scene, "jspsych", body, key=key), range(48)))
+    assert len({one.number for one in receipts}) == 1
+    assert sum(not one.is_repeat for one in receipts) == 1
+    assert rows(scene, "select count(*) from app.audit_event where action = 'intake.accept'")[0][0] == 1
+
+
+def test_drains_at_once_file_everything_once(scene):
+    sign(scene)
+    for _ in range(20):
+        send(scene, "jspsych", results(scene))
+    with ThreadPoolExecutor(4) as pool:
+        summaries = list(pool.map(lambda _: drain(scene.url), range(4)))
+    drain(scene.url)
+    assert sum(one.refused + one.failed for one in summaries) == 0
+    assert rows(scene, "select state, count(*) from app.envelope group by 1") == [("processed", 21)]
+    assert rows(scene, "select count(*) from app.assessment_session")[0][0] == 20
+    assert rows(scene, "select count(*) from app.audit_event where action = 'assessments.file_session'")[0][0] == 20

@@ -466,3 +466,22 @@ def test_simulated_results_are_marked(scene, base, dispatcher, phone, mode):
     page.locator("#delivery.done").wait_for()
     assert rows(scene, "select is_simulated, state from app.assessment_session") == [(True, "scored")]
     assert watch.problems == []
+
+
+def test_what_the_edge_refuses_is_told_kept_and_the_task_can_be_done_again(scene, base, dispatcher, phone, pictures):
+    shorten(scene)
+    page, watch = enter(scene, phone(), base)
+    sign_typed(page, base)
+    refusal = '{"code": "odd", "sentence": "The interface says no."}'
+    page.route("**/api/assessments", lambda route: route.fulfill(status=422, body=refusal))
+    do_task(page, base, scene)
+    page.locator("#delivery.overdue").wait_for()
+    assert "The interface says no." in page.locator("#delivery").inner_text()
+    page.screenshot(path=pictures / "phone-task-problem-390.png", full_page=True)
+    page.unroute("**/api/assessments")
+    do_task(page, base, scene)
+    page.locator("#delivery.done").wait_for()
+    assert "kept on this phone" in page.locator("#strip").inner_text()
+    assert rows(scene, "select state from app.assessment_session") == [("scored",)]
+    watch.forgive("422")
+    assert watch.problems == []

@@ -148,9 +148,9 @@ const Outbox = (() => {
     await write(["messages"], (t) => t.objectStore("messages").delete(key));
   }
 
-  // What was sent is removed when somebody signs out; what was not stays until they sign in again.
+  // What was sent is removed when somebody signs out; what was not, or was not accepted, stays.
   async function forgetSent() {
-    const gone = (await mine()).filter((one) => one.state !== "waiting").map((one) => one.key);
+    const gone = (await mine()).filter((one) => one.state === "sent").map((one) => one.key);
     await write(["messages"], (t) => gone.forEach((key) => t.objectStore("messages").delete(key)));
   }
 

@@ -18,7 +18,7 @@
   const leave = document.getElementById("leave");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const waiting = (await Outbox.mine().catch(() => [])).filter((one) => one.state === "waiting").length;
+    const waiting = (await Outbox.mine().catch(() => [])).filter((one) => one.state !== "sent").length;
     if (!waiting) return signOut();
     document.getElementById("leave-text").textContent = page.texts.leave_text.replace("{count}", waiting);
     leave.showModal();

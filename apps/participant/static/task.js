@@ -18,8 +18,13 @@
       return;
     }
     const runs = (await Outbox.all("runs")).filter((one) => one.who === page.who && one.assignment === page.assignment);
-    const finished = runs.find((one) => one.state === "finished");
-    if (finished) return finish(finished);
+    const messages = await Outbox.mine();
+    for (const finished of runs.filter((one) => one.state === "finished")) {
+      const own = messages.find((one) => one.key === finished.key);
+      if (own && own.state !== "problem") return finish(finished);
+      // It was refused (the strip above says why, and it stays on the phone), or told as filed already: begin anew.
+      await Outbox.write(["runs"], (t) => t.objectStore("runs").delete(finished.session));
+    }
     for (const left of runs.filter((one) => one.state === "running")) {
       await sendRest(left);
       byId("left").hidden = false;
