@@ -32,7 +32,11 @@ class KeepStatics:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from memory, or ask the application once."""
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"} or not scope["path"].startswith(self.prefixes):
+        if (
+            scope["type"] != "http"
+            or scope["method"] not in {"GET", "HEAD"}
+            or not scope["path"].startswith(self.prefixes)
+        ):
             await self.app(scope, receive, send)
             return
         kept = self.kept.get(scope["path"])

@@ -47,4 +47,3 @@ def _shell_file(name: str) -> Response:
         return Response(status_code=404)
     body = style() if name == "shell.css" else (FILES / name).read_text("utf-8")
     return Response(body, media_type=_KINDS[name])
-

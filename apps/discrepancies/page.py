@@ -77,7 +77,9 @@ def _side(visit: Visit, state: QuestionsState, listed: Any, path: str) -> Any:
     if state.one is None:
         return None
     shown = pane(Markup(""), views.style())
-    text = pmui.TextAreaInput(label="What you found or did", rows=3, max_length=2000, margin=(12, 0, 8, 0), sizing_mode="stretch_width")
+    text = pmui.TextAreaInput(
+        label="What you found or did", rows=3, max_length=2000, margin=(12, 0, 8, 0), sizing_mode="stretch_width"
+    )
     buttons = {
         words: pmui.Button(label=words, variant="contained" if number == 0 else "outlined", margin=(0, 8, 0, 0))
         for number, (words, *_) in enumerate(_offered(visit, state.one, every=True))

@@ -84,7 +84,11 @@ def _forms(session: Session, visit: Visit, asked: str) -> list[Hit]:
         return []
     words, home = places(protocol), f"/app/{visit.code}/participants"
     visits = [
-        (words.event_label(event.name), plural(len(event.forms), "form"), address(home, visit=words.event_slugs[event.name]))
+        (
+            words.event_label(event.name),
+            plural(len(event.forms), "form"),
+            address(home, visit=words.event_slugs[event.name]),
+        )
         for event in protocol.events
         if asked.lower() in words.event_label(event.name).lower()
     ]
@@ -105,7 +109,11 @@ def _questions(session: Session, visit: Visit, asked: str) -> list[Hit]:
     rows = discrepancy_reads.discrepancies(session, actor, study=code, search=asked, limit=_MOST)
     list_of = f"/app/{code}/questions"
     return [
-        (one.participant, f"{STATES[one.state].word}: {one.reason}", address(list_of, state="all", text=one.participant))
+        (
+            one.participant,
+            f"{STATES[one.state].word}: {one.reason}",
+            address(list_of, state="all", text=one.participant),
+        )
         for one in rows
     ]
 
@@ -123,6 +131,4 @@ PAGES.declare(
         order=10,
     )
 )
-PAGES.declare(
-    Page(path="/app/{study}/search", title="Search", permission="study:participants:read", build=search)
-)
+PAGES.declare(Page(path="/app/{study}/search", title="Search", permission="study:participants:read", build=search))

@@ -131,9 +131,7 @@ def by_visit(grid: StatusGrid) -> dict[str, dict[str, int]]:
             states.setdefault((event, code), []).append(cell.state)
     return {
         event: dict(
-            Counter(
-                combined(states.get((event, one.participant), []), expected=number) for one in grid.subjects
-            )
+            Counter(combined(states.get((event, one.participant), []), expected=number) for one in grid.subjects)
         )
         for event, number in expected.items()
     }
@@ -227,7 +225,9 @@ def batch_sentence(action: str, batches: list[Happening]) -> str:
 
     if action == "participants.ensure":
         new, changed = total("new"), total("changed")
-        parts = [plural(new, "new participant")] * bool(new) + [f"{plural(changed, 'participant')} changed"] * bool(changed)
+        parts = [plural(new, "new participant")] * bool(new) + [f"{plural(changed, 'participant')} changed"] * bool(
+            changed
+        )
     elif action == "records.revise_batch":
         new, changed, removed = total("new"), total("changed"), total("removed")
         parts = (

@@ -40,7 +40,9 @@ def overview(found: Overview, visit: Visit) -> Any:
         sparks=_sparks(found),
         enrolment=_enrolment(found, visit),
         visits=_visits(found, base),
-        legend=[(code, STATES[code].family) for code in VISIT_STATES if any(v.counts.get(code) for v in found.visits or ())],
+        legend=[
+            (code, STATES[code].family) for code in VISIT_STATES if any(v.counts.get(code) for v in found.visits or ())
+        ],
     )
     return pane(html, style())
 

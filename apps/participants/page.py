@@ -62,7 +62,9 @@ def grid(visit: Visit) -> Any:
     for name, widget in widgets.items():
         watched = "value_input" if name == "text" else "value"
         widget.param.watch(acts(visit, choose(name)), watched)
-    bar = pmui.FlexBox(*widgets.values(), gap="12px", align_items="center", margin=(0, 0, 16, 0), sizing_mode="stretch_width")
+    bar = pmui.FlexBox(
+        *widgets.values(), gap="12px", align_items="center", margin=(0, 0, 16, 0), sizing_mode="stretch_width"
+    )
     return column(heading, bar, shown)
 
 

@@ -117,7 +117,9 @@ def _visits(session: Session, visit: Visit, found: Record, *, today: date) -> No
     place = None
     if may(actor, "study:connections:read", study=code):
         health = connection_reads.sync_health(session, actor, study=code)
-        place = connection_reads.connection(session, actor, study=code).mapping.visit_date if health.is_connected else None
+        place = (
+            connection_reads.connection(session, actor, study=code).mapping.visit_date if health.is_connected else None
+        )
     ended = next((one.on for one in reversed(found.history) if one.status in {"completed", "withdrawn"}), None)
     for event in sorted(words.protocol.events, key=lambda one: one.ordinal):
         mine = [one for one in instances if one.event_name == event.name]

@@ -161,7 +161,9 @@ class GridState(param.Parameterized):
         if not self.visit:
             return self._has(subject, frozenset({state}))
         shown = {(one.event_name, one.form_name) for one in self.columns}
-        mine = [cell.state for event, form, cell in self._cells_of.get(subject.participant, []) if (event, form) in shown]
+        mine = [
+            cell.state for event, form, cell in self._cells_of.get(subject.participant, []) if (event, form) in shown
+        ]
         return combined(mine, expected=len(shown)) == state
 
     def _has(self, subject: GridSubject, states: frozenset[str]) -> bool:

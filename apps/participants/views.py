@@ -7,8 +7,8 @@ from typing import Final
 import panel_material_ui as pmui
 from markupsafe import Markup, escape
 
-from apps.participants.state import ANY, EVER, SIZES, GridState
 from apps.participants.record import Record
+from apps.participants.state import ANY, EVER, SIZES, GridState
 from apps.shell import charts
 from apps.shell.frame import Visit, pane
 from apps.shell.status import STATES, icon
@@ -57,7 +57,11 @@ def _place(found: Record, one: Discrepancy) -> str:
     words = found.words
     if words is None:
         return ""
-    parts = (words.event_label(one.event_name), words.form_label(one.form_name), words.field_label(one.form_name, one.field))
+    parts = (
+        words.event_label(one.event_name),
+        words.form_label(one.form_name),
+        words.field_label(one.form_name, one.field),
+    )
     return ", ".join(part for part in parts if part)
 
 
@@ -98,7 +102,11 @@ def filters(state: GridState) -> dict[str, object]:
     return {
         "text": pmui.TextInput(label="Subject", value=state.text, width=130, **every),
         "site": pmui.Select(
-            label="Site", value=state.site or ANY, options={"All sites": ANY} | {one: one for one in state.sites}, width=120, **every
+            label="Site",
+            value=state.site or ANY,
+            options={"All sites": ANY} | {one: one for one in state.sites},
+            width=120,
+            **every,
         ),
         "status": pmui.Select(
             label="Participant",

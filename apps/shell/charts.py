@@ -35,7 +35,7 @@ class Bar:
 def spark(values: Sequence[float]) -> Markup:
     """Return a line without axes, 120 × 32; one value alone rises from nothing."""
     values = [0, *values] if len(values) == 1 else values or [0, 0]
-    top, step = max(max(values), 1), 116 / (len(values) - 1)
+    top, step = max(1, *values), 116 / (len(values) - 1)
     points = " ".join(f"{2 + n * step:.1f},{29 - 25 * value / top:.1f}" for n, value in enumerate(values))
     return Markup(  # noqa: S704 - numbers of our own
         '<svg class="spark" viewBox="0 0 120 32" preserveAspectRatio="none" aria-hidden="true">'
@@ -76,7 +76,9 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
         anchor = ("start", "middle", "end")[int(share * 2)]
         parts.append(f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{_month(when)}</text>')
     if planned:
-        parts.append(f'<line class="plan" x1="{left}" x2="{wide - right}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>')
+        parts.append(
+            f'<line class="plan" x1="{left}" x2="{wide - right}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>'
+        )
         parts.append(f'<text x="{wide - right + 6}" y="{y(planned) + 4:.1f}">plan {number(planned)}</text>')
     near = planned is not None and abs(y(planned) - y(total)) < 16  # noqa: PLR2004 - height of a label
     parts += [
@@ -84,22 +86,38 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
         f'<polyline class="line" points="{" ".join(points)}"/>',
         f'<text class="strong" x="{wide - right + 6}" y="{y(total) + (20 if near else 4):.1f}">{number(total)} now</text>',
     ]
-    return _drawing(parts, height, f"{total} participants enrolled" + (f", {planned} planned" if planned else ""), width=wide, kind=kind)
+    return _drawing(
+        parts,
+        height,
+        f"{total} participants enrolled" + (f", {planned} planned" if planned else ""),
+        width=wide,
+        kind=kind,
+    )
 
 
 def series(values: Sequence[tuple[str, float]], *, unit: str) -> Markup:
     """Return a person's own values over time as dots on a line, with the first and last labelled."""
     height, numbers = 96, [value for _, value in values]
     low, high = min(numbers), max(numbers)
-    room = (high - low) or max(abs(high), 1)
+    room = (high - low) or abs(high) or 1
     step = 300 / max(len(values) - 1, 1)
     spots = [(24 + n * step, 64 - 44 * (value - low) / room) for n, value in enumerate(numbers)]
-    parts = [f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}"/>'] if len(spots) > 1 else []
+    parts = (
+        [f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}"/>']
+        if len(spots) > 1
+        else []
+    )
     for n, ((label, value), (x, y)) in enumerate(zip(values, spots, strict=True)):
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="var(--mx-accent)"><title>{escape(label)}: {number(value)} {escape(unit)}</title></circle>')
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="var(--mx-accent)"><title>{escape(label)}: {number(value)} {escape(unit)}</title></circle>'
+        )
         if n in {0, len(spots) - 1}:
-            parts.append(f'<text class="strong" x="{x:.1f}" y="{y - 9:.1f}" text-anchor="{"start" if n == 0 else "end"}">{number(value)}</text>')
-            parts.append(f'<text x="{x:.1f}" y="{height - 6}" text-anchor="{"start" if n == 0 else "end"}">{escape(label) if n or len(spots) == 1 else ""}</text>')
+            parts.append(
+                f'<text class="strong" x="{x:.1f}" y="{y - 9:.1f}" text-anchor="{"start" if n == 0 else "end"}">{number(value)}</text>'
+            )
+            parts.append(
+                f'<text x="{x:.1f}" y="{height - 6}" text-anchor="{"start" if n == 0 else "end"}">{escape(label) if n or len(spots) == 1 else ""}</text>'
+            )
     return _drawing(parts, height, f"{len(values)} values, newest {number(numbers[-1])} {unit}", width=350)
 
 
@@ -109,7 +127,9 @@ def stacked(bars: Sequence[Bar]) -> Markup:
     for bar in bars:
         total = sum(part.count for part in bar.segments) or 1
         parts = Markup("").join(
-            Markup('<a href="{}" style="flex:{} 1 0;background:var(--ink-{})" class="seg fill-{}" aria-label="{}: {} {}" data-tip="{}: {} {}">{}</a>').format(
+            Markup(
+                '<a href="{}" style="flex:{} 1 0;background:var(--ink-{})" class="seg fill-{}" aria-label="{}: {} {}" data-tip="{}: {} {}">{}</a>'
+            ).format(
                 part.href,
                 part.count,
                 STATES[part.state].family,
@@ -125,11 +145,17 @@ def stacked(bars: Sequence[Bar]) -> Markup:
             for part in bar.segments
             if part.count
         )
-        rows.append(Markup('<li><a class="quiet name" href="{}">{}</a><span class="bar">{}</span></li>').format(bar.href, bar.label, parts))
+        rows.append(
+            Markup('<li><a class="quiet name" href="{}">{}</a><span class="bar">{}</span></li>').format(
+                bar.href, bar.label, parts
+            )
+        )
     return Markup('<ul class="stacked">{}</ul>').format(Markup("").join(rows))
 
 
-def figure(drawing: Markup, *, name: str, head: Sequence[str], rows: Sequence[Sequence[object]], is_svg: bool = True) -> Markup:
+def figure(
+    drawing: Markup, *, name: str, head: Sequence[str], rows: Sequence[Sequence[object]], is_svg: bool = True
+) -> Markup:
     """Return a chart with its table one click away and its downloads."""
     return markup("shell/figure.html", drawing=drawing, name=name, head=head, rows=rows, is_svg=is_svg)
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import secrets
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -105,7 +106,9 @@ def column(*parts: Any, **options: Any) -> pmui.Column:
     return pmui.Column(*parts, sizing_mode="stretch_width", margin=0, theme_config=THEME, **options)
 
 
-def state_block(title: str, words: str, *, icon: str = "not_started", link: str = "", href: str = "", more: str = "") -> Markup:
+def state_block(
+    title: str, words: str, *, icon: str = "not_started", link: str = "", href: str = "", more: str = ""
+) -> Markup:
     """Return what stands where nothing can be shown: empty, refused, or failed, with the next step."""
     return markup("shell/state.html", title=title, words=words, icon=icon, link=link, href=href, more=more)
 
@@ -183,6 +186,7 @@ def serve(page: Page) -> Callable[[], Any]:
 
     def make() -> Any:
         visit = _visit(page)
+        pn.config.theme = "dark" if _theme() == "dark" else "default"
         with sessions.reading() as session:
             visit.study = study_reads.study(session, visit.code) if visit.code else None
         banner = visit._banner = Banner(visit)  # noqa: SLF001 - the frame fills its own slot
@@ -204,8 +208,8 @@ def acts(visit: Visit, callback: Callable[..., None]) -> Callable[..., None]:
             callback(*events)
         except MetricisError as error:
             visit.notify(str(error))
-        except Exception:  # noqa: BLE001 - the page boundary: a person must read a sentence, the log has the rest
-            visit.notify(_fault_words(visit))
+        except Exception as error:  # noqa: BLE001 - the page boundary: a person must read a sentence, the log has the rest
+            visit.notify(_fault_words(visit, error))
 
     return safely
 
@@ -228,14 +232,16 @@ def _content(visit: Visit) -> list[Any]:
         return [pane(state_block("Not allowed", error.refusal.sentence, icon="locked"))]
     except MetricisError as error:
         return [pane(state_block("This page cannot be shown now", str(error), icon="failed"))]
-    except Exception:  # noqa: BLE001 - the page boundary
-        return [pane(state_block("This page cannot be shown now", _fault_words(visit), icon="failed"))]
+    except Exception as error:  # noqa: BLE001 - the page boundary
+        return [pane(state_block("This page cannot be shown now", _fault_words(visit, error), icon="failed"))]
     return made if isinstance(made, list) else [made]
 
 
-def _fault_words(visit: Visit) -> str:
-    reference = secrets.token_hex(4)
-    log.exception("page %s failed, reference %s", visit.page.path, reference)
+def _fault_words(visit: Visit, error: Exception) -> str:
+    reference = secrets.token_hex(4).upper()
+    # A driver's or library's message may repeat values; the place and the kind of the error are enough to find it.
+    where = "".join(traceback.format_tb(error.__traceback__)[-6:])
+    log.error("Reference %s: page %s, %s\n%s", reference, visit.page.path, type(error).__name__, where)
     return (
         "Something went wrong on our side. What you had saved before is kept; nothing was half-written. "
         f"Try again, and if it stays, tell your administrator the reference {reference}."
@@ -317,11 +323,14 @@ def _role_words(membership: Any) -> str:
     return role_in_words(membership.role).capitalize() + where
 
 
+def _theme() -> str:
+    return "dark" if (pn.state.cookies or {}).get("metricis_theme") == "dark" else "light"
+
+
 def _framed(visit: Visit, content: Any, banner: Banner) -> Any:
     doc = pn.state.curdoc
-    theme = "dark" if (pn.state.cookies or {}).get("metricis_theme") == "dark" else "light"
     doc.template = template("shell/frame.html")
-    values = frame_values(visit, theme=theme)
+    values = frame_values(visit, theme=_theme())
     doc.title = values["title"]
     banner.asof.server_doc(doc, title=values["title"], location=False)
     doc.roots[-1].name = "asof"
@@ -329,7 +338,9 @@ def _framed(visit: Visit, content: Any, banner: Banner) -> Any:
     return content
 
 
-def refusal_page(*, title: str, words: str, actor: Any = None, href: str = "/app/studies", link: str = "Your studies") -> str:
+def refusal_page(
+    *, title: str, words: str, actor: Any = None, href: str = "/app/studies", link: str = "Your studies"
+) -> str:
     """Return a whole page, without Panel, that says why not and what next."""
     values = {
         "title": f"{title} · Metricis",
@@ -351,4 +362,3 @@ def refusal_page(*, title: str, words: str, actor: Any = None, href: str = "/app
         "body": state_block(title, words, icon="locked", link=link, href=href),
     }
     return template("shell/frame.html").render(values)
-

@@ -170,9 +170,20 @@
 
   // -- the page is here; the connection is gone --------------------------------------------------------------------
   const began = Date.now();
+  const size = (from) => {
+    let found = 0;
+    for (const one of from.querySelectorAll("*")) found += 1 + (one.shadowRoot ? size(one.shadowRoot) : 0);
+    return found;
+  };
+  let before = 0;
+  // The page is here when its heading can be seen and nothing was added since the last look.
   const here = setInterval(() => {
-    const bokeh = window.Bokeh;
-    if (bokeh?.index?.roots?.length && bokeh.index.roots.every((one) => one.is_idle)) {
+    const bokeh = window.Bokeh, main = document.getElementById("main");
+    const isDrawn = () => deep("h1", main)?.checkVisibility({ visibilityProperty: true });
+    const now = bokeh?.index?.roots?.length && bokeh.index.roots.every((one) => one.is_idle) && isDrawn() ? size(main) : 0;
+    const isStill = now > 0 && now === before;
+    before = now;
+    if (isStill) {
       document.body.classList.add("is-here");
       document.getElementById("main").setAttribute("aria-busy", "false");
       clearInterval(here);
@@ -180,5 +191,5 @@
       document.querySelector(".lost")?.removeAttribute("hidden");
       clearInterval(here);
     }
-  }, 50);
+  }, 80);
 })();

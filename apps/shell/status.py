@@ -73,7 +73,12 @@ _ALL: Final = (
         "amber",
         _CLOCK + _line("M10.5 8v4l2.5 1.6", "2") + _line("M19.5 9l3 3-3 3", "2"),
     ),
-    State("stale", "Stale", "amber", _line("M9.5 7H7a5 5 0 0 0 0 10h2.5M14.5 7H17a5 5 0 0 1 0 10h-2.5M10 3l1 3M14 21l-1-3")),
+    State(
+        "stale",
+        "Stale",
+        "amber",
+        _line("M9.5 7H7a5 5 0 0 0 0 10h2.5M14.5 7H17a5 5 0 0 1 0 10h-2.5M10 3l1 3M14 21l-1-3"),
+    ),
     # runs of the sync, and other work
     State("running", "Running", "blue", _line("M20 12a8 8 0 1 1-3-6.2M17 2.5v3.6h-3.6")),
     State("succeeded", "Succeeded", "green", _line("M4.5 12.5 9.5 17.5 19.5 7")),
@@ -84,10 +89,32 @@ _ALL: Final = (
     State("reopened", "Reopened", "red", _BALLOON + _line("M9.5 8.2a3.2 3.2 0 1 1 .2 4.3M9.2 6v2.6h2.6", "1.7")),
     State("cancelled", "Cancelled", "grey", _BALLOON + _line("M9.5 8l5 5M14.5 8l-5 5", "2")),
     # people
-    State("screened", "Screened", "grey", _line("M12 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM4.5 20c.6-4 3.6-6 7.5-6s6.9 2 7.5 6", "2")),
-    State("enrolled", "Enrolled", "blue", _line("M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M19 7v6M16 10h6", "2")),
-    State("completed", "Completed", "green", _line("M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M16 10.5l2 2 4-4.5", "2")),
-    State("withdrawn", "Withdrawn", "amber", _line("M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M16 10h6", "2")),
+    State(
+        "screened",
+        "Screened",
+        "grey",
+        _line("M12 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM4.5 20c.6-4 3.6-6 7.5-6s6.9 2 7.5 6", "2"),
+    ),
+    State(
+        "enrolled",
+        "Enrolled",
+        "blue",
+        _line("M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M19 7v6M16 10h6", "2"),
+    ),
+    State(
+        "completed",
+        "Completed",
+        "green",
+        _line(
+            "M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M16 10.5l2 2 4-4.5", "2"
+        ),
+    ),
+    State(
+        "withdrawn",
+        "Withdrawn",
+        "amber",
+        _line("M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M16 10h6", "2"),
+    ),
 )
 STATES: Final[dict[str, State]] = {state.code: state for state in _ALL}
 
@@ -100,7 +127,7 @@ def state(code: str) -> State:
 def icon(code: str, size: int = 20) -> Markup:
     """Return a state's icon alone, for beside its word (hidden from screen readers)."""
     one = STATES[code]
-    body = one.drawing.replace("C\"", 'currentColor"')
+    body = one.drawing.replace('C"', 'currentColor"')
     return Markup(  # noqa: S704 - drawings of our own
         f'<svg class="icon ink-{one.family}" width="{size}" height="{size}" viewBox="0 0 24 24" aria-hidden="true" '
         f'focusable="false">{body}</svg>'
@@ -156,7 +183,7 @@ def rules() -> str:
 
 
 def _picture(one: State, ink: str) -> str:
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{one.drawing.replace("C\"", ink + "\"")}</svg>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{one.drawing.replace('C"', ink + '"')}</svg>'
     return f'url("data:image/svg+xml,{quote(svg)}")'
 
 

@@ -24,9 +24,7 @@ class Happening:
     change: dict[str, Any]
 
 
-def happenings(
-    session: Session, *, study_id: UUID, actions: Collection[str], limit: int = 50
-) -> list[Happening]:
+def happenings(session: Session, *, study_id: UUID, actions: Collection[str], limit: int = 50) -> list[Happening]:
     """Return a study's newest events with one of these actions, newest first."""
     rows = session.scalars(
         select(EventRow)

@@ -57,7 +57,7 @@ def test_the_rail_holds_only_what_a_role_may_open():
     ],
 )
 def test_a_page_without_a_known_permission_cannot_be_declared(wrong):
-    with pytest.raises(ValueError, match="permission|needs"):
+    with pytest.raises(ValueError, match=r"permission|needs"):
         Registry().declare(wrong)
 
 
