@@ -12,6 +12,8 @@ from apps.shell.words import day, markup, number
 
 _WIDE: Final = 720
 _NARROW: Final = 340
+#: Enrolment over fewer days than this is labelled by day.
+_SHORT: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
     for share in (0, 0.5, 1):
         when = first + timedelta(days=round(length * share))
         anchor = ("start", "middle", "end")[int(share * 2)]
-        parts.append(f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{_month(when)}</text>')
+        parts.append(f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{day(when) if length < _SHORT else _month(when)}</text>')
     if planned:
         parts.append(
             f'<line class="plan" x1="{left}" x2="{wide - right}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>'
