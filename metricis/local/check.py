@@ -1,11 +1,10 @@
 """Checks that an operator runs."""
 
-from datamodel.records.digest import DIGESTS
-
 from datamodel.access.actor import KNOCKING
 from datamodel.audit import ledger
 from datamodel.audit.verify import Verdict, verify
 from datamodel.kernel.unit import unit_of_work
+from datamodel.records.digest import DIGESTS
 from metricis.local.installation import database_url
 
 

@@ -45,7 +45,9 @@ def test_an_open_transaction_holds_the_horizon(database_url):
     assert verdict(database_url).is_ok
 
 
-@pytest.mark.parametrize("statement", ["update app.audit_event set role = 'x'", "delete from app.audit_event", "truncate app.audit_entry"])
+@pytest.mark.parametrize(
+    "statement", ["update app.audit_event set role = 'x'", "delete from app.audit_event", "truncate app.audit_entry"]
+)
 def test_the_ledger_refuses_to_be_changed(database_url, statement):
     append(database_url)
     sealed(database_url)
@@ -74,8 +76,12 @@ def test_an_owner_who_goes_round_the_trigger_is_caught(database_url, attack, kin
 
 
 def test_an_event_is_rolled_back_with_its_change(database_url):
-    with pytest.raises(RuntimeError), unit_of_work(database_url, ACTOR) as unit:
-        ledger.record(unit, "test.lost")
-        raise RuntimeError
+    def fail_after_recording():
+        with unit_of_work(database_url, ACTOR) as unit:
+            ledger.record(unit, "test.lost")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_after_recording()
     with unit_of_work(database_url, ACTOR) as unit:
         assert unit.session.execute(text("select count(*) from app.audit_event")).scalar_one() == 0
