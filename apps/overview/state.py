@@ -56,6 +56,8 @@ class Overview:
     people: list[Participant] = field(default_factory=list)
     visits: list[VisitCounts] | None = None
     unfinished: int | None = None
+    #: participants with an unfinished form at each visit
+    unfinished_at: list[int] = field(default_factory=list)
     questions: dict[str, int] | None = None
     opened: list[int] = field(default_factory=list)
     health: SyncHealth | None = None
@@ -92,7 +94,7 @@ def load(session: Session, visit: Visit) -> Overview:
     actor, code = visit.visitor.actor, visit.code
     found = Overview(people=participant_reads.participants(session, actor, study=code))
     if may(actor, "study:records:read", study=code):
-        found.visits, found.unfinished = _visits(session, visit)
+        _visits(session, visit, found)
     if may(actor, "study:discrepancies:read", study=code):
         found.questions = discrepancy_reads.counts(session, actor, study=code)
         rows = discrepancy_reads.discrepancies(session, actor, study=code, states=_UNSETTLED, limit=5000)
@@ -104,21 +106,26 @@ def load(session: Session, visit: Visit) -> Overview:
     return found
 
 
-def _visits(session: Session, visit: Visit) -> tuple[list[VisitCounts] | None, int | None]:
+def _visits(session: Session, visit: Visit, found: Overview) -> None:
     actor, code = visit.visitor.actor, visit.code
     try:
         protocol = study_reads.design(session, visit.study.id).protocol
     except NotFoundError:
-        return None, None
+        return
     asked = {}
     if may(actor, "study:discrepancies:read", study=code):
         asked = discrepancy_reads.queries_by_cell(session, actor, study=code)
     grid = record_reads.status_grid(session, actor, study=code, queries=asked)
     grid = with_questions(grid, asked)
     words = places(protocol)
+    unfinished = {key[:2] for key, cell in grid.cells.items() if cell.state == "in_progress"}
+    by_event = Counter(event for _, event in unfinished)
     counts = by_visit(grid)
-    visits = [VisitCounts(words.event_label(name), words.event_slugs[name], found) for name, found in counts.items()]
-    return visits, len({key[0] for key, cell in grid.cells.items() if cell.state == "in_progress"})
+    found.visits = [
+        VisitCounts(words.event_label(name), words.event_slugs[name], each) for name, each in counts.items()
+    ]
+    found.unfinished = len({code for code, _ in unfinished})
+    found.unfinished_at = [by_event[name] for name in counts]
 
 
 def by_visit(grid: StatusGrid) -> dict[str, dict[str, int]]:

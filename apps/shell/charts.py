@@ -76,7 +76,9 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
     for share in (0, 0.5, 1):
         when = first + timedelta(days=round(length * share))
         anchor = ("start", "middle", "end")[int(share * 2)]
-        parts.append(f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{day(when) if length < _SHORT else _month(when)}</text>')
+        parts.append(
+            f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{day(when) if length < _SHORT else _month(when)}</text>'
+        )
     if planned:
         parts.append(
             f'<line class="plan" x1="{left}" x2="{wide - right}" y1="{y(planned):.1f}" y2="{y(planned):.1f}"/>'
