@@ -1,7 +1,6 @@
 """The researcher dashboard in a real browser: each page's main task, at three widths, for several roles."""
 
 import re
-import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -392,32 +391,3 @@ def test_on_a_phone_the_menu_is_a_drawer_closed_at_first(visit):
     page.screenshot(path=str(_folder() / "dashboard-menu-390.png"))
     rail.get_by_text("Sync runs").click()
     page.wait_for_url("**/sync")
-
-
-@pytest.mark.slow
-def test_the_first_screen_of_the_grid_takes_under_a_second_of_server_time(cluster, template, monkeypatch, home):
-    from apps.participants.page import load_grid
-    from apps.participants.views import grid
-    from apps.shell.frame import Visit
-    from apps.shell.pages import PAGES as DECLARED
-    from apps.shell.session import Visitor, reading
-    from datamodel.study import reads as study_reads
-
-    name = f"t_{uuid4().hex[:12]}"
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template} strategy file_copy")
-    monkeypatch.setenv("METRICIS_DATABASE_URL", cluster.url(name))
-    settings.cache_clear()
-    scene = dashboard.build(cluster.url(name), subjects=306, with_runs=False)
-    declared = DECLARED.at(f"{HOME}/participants")
-    visit = Visit(Visitor(scene.actor("coordinator"), ""), declared[0], declared[1], {})
-    with reading() as session:
-        visit.study = study_reads.study(session, dashboard.STUDY)
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        made = grid(load_grid(visit), path=f"{HOME}/participants")
-        took.append(time.perf_counter() - began)
-    assert made.count("<tr class=") == 25
-    assert min(took) < 1.0, took
-    engine_for(cluster.url(name)).dispose()
