@@ -13,7 +13,7 @@ from apps.shell.status import combined
 from datamodel.access.rights import may
 from datamodel.assessments import reads as assessment_reads
 from datamodel.connections import reads as connection_reads
-from datamodel.connections.mapping import Place
+from datamodel.connections.mapping import Mapping, Place
 from datamodel.consent import reads as consent_reads
 from datamodel.consent.reads import Consent
 from datamodel.discrepancies import reads as discrepancy_reads
@@ -23,7 +23,7 @@ from datamodel.participants import reads as participant_reads
 from datamodel.participants.reads import Participant, StatusChange
 from datamodel.records import reads as record_reads
 from datamodel.records.reads import Instance
-from datamodel.scheduling.states import WORDS, Plan, plan, visit_state
+from datamodel.scheduling.states import WORDS, Plan, first_day, plan, visit_state
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Event
 
@@ -114,16 +114,18 @@ def load(session: Session, visit: Visit, *, now: datetime) -> Record:
 def _visits(session: Session, visit: Visit, found: Record, *, today: date) -> None:
     actor, code, words = visit.visitor.actor, visit.code, found.words
     instances = record_reads.instances(session, actor, study=code, participant=found.person.code)
-    place = None
+    mapping = Mapping()
     if may(actor, "study:connections:read", study=code):
         health = connection_reads.sync_health(session, actor, study=code)
-        place = (
-            connection_reads.connection(session, actor, study=code).mapping.visit_date if health.is_connected else None
-        )
+        if health.is_connected:
+            mapping = connection_reads.connection(session, actor, study=code).mapping
+    anchor = mapping.anchor_on or mapping.enrolled_on
+    first = first_day(words.protocol, anchor.event) if anchor else 0
     ended = next((one.on for one in reversed(found.history) if one.status in {"completed", "withdrawn"}), None)
     for event in sorted(words.protocol.events, key=lambda one: one.ordinal):
         mine = [one for one in instances if one.event_name == event.name]
-        actual, planned = _actual(mine, place), plan(event, found.person.anchor_on)
+        actual = _actual(mine, mapping.visit_date)
+        planned = plan(event, found.person.anchor_on, first=first)
         state = visit_state(
             planned, actual=actual, today=today, status=found.person.status, has_data=bool(mine), ended_on=ended
         )
