@@ -140,6 +140,8 @@ def test(arguments):
         ensure_browser()
     if not arguments:
         check()
+        # A file's tests stay together: they share what is slow to make (a loaded trial, a web server).
+        arguments = ["-n", "2", "--dist", "loadfile"]
     become("pytest", *arguments)
 
 
