@@ -5,7 +5,7 @@ run itself leaves no ledger event, so that a sync that changes nothing adds noth
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -89,6 +89,9 @@ def only_run(url: str, connection_id: UUID, *, study: str) -> Iterator[None]:
             )
         yield
     finally:
+        # Closing tells the server only in a moment; the next run may come before that.
+        with suppress(psycopg.OperationalError):
+            held.execute("select pg_advisory_unlock_all()")
         held.close()
 
 
