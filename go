@@ -58,6 +58,8 @@ def become(program, *arguments):
 def environment():
     """The caller's environment without another project's virtual environment."""
     kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
+    # The certificates this machine trusts, as pip does: a laboratory's network often has one of its own.
+    kept.setdefault("UV_SYSTEM_CERTS", "1")
     kept["PATH"] = str(BIN) + os.pathsep + kept.get("PATH", os.defpath)
     return kept
 
