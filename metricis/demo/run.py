@@ -94,6 +94,7 @@ def _orchestrate(processes: Processes, places: Places, prefect: Child) -> Orches
     """Wait for Prefect's server, make the deployments that are missing, start a worker and the dispatcher."""
     orchestrator = Orchestrator(f"{places.prefect}/api")
     processes.wait_for(prefect, f"{places.prefect}/api/health", seconds=180)
+    orchestrator.bury()
     orchestrator.deploy(PROJECT, expected=_DEPLOYMENTS, home=places.home)
     worker = [_PYTHON, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "demo"]
     processes.start("worker", worker, environment=places.environment)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
@@ -14,6 +15,10 @@ from metricis.demo.places import STUDY, Places, keep_project_token, project_toke
 from metricis.demo.report import Outcome
 from metricis.local.orchestrator import Orchestrator
 from simulators.cdiscpilot import load as simulated
+
+#: What Prefect tells of a run that was refused because another one is at work.
+_BUSY: Final = "is running already"
+_TRIES: Final = 3
 
 #: (form, rows done, rows of the form)
 Told = Callable[[str, int, int], None]
@@ -51,23 +56,29 @@ def connect(url: str, places: Places, *, token: str) -> None:
 def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None], alive: Callable[[], None]) -> Outcome:
     """Run the refresh deployment to its end and return what happened.
 
+    A run that finds a scheduled one at work waits for it and is started again.
+
     Raises
     ------
     FaultError
         When the run failed, with the sentence of the sync when it has one.
     """
-    started = time.time()
-    run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY})
-    while not (run := orchestrator.run(run_id)).is_done:
-        alive()
-        told(_words(_newest(url)))
-        time.sleep(0.5)
-    sync = _newest(url)
-    if run.state != "COMPLETED":
-        raise FaultError(f"The refresh ended as {run.state.lower()}. {sync.sentence if sync else run.message}")
-    if sync is None:
-        raise FaultError("The refresh ended without a sync run; look at the worker's log.")
-    return _outcome(sync, orchestrator.seconds_by_flow(since=started - 1))
+    for _ in range(_TRIES):
+        started = time.time()
+        run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY})
+        while not (run := orchestrator.run(run_id)).is_done:
+            alive()
+            told(_words(_newest(url)))
+            time.sleep(0.5)
+        sync = _newest(url)
+        if run.state == "COMPLETED" and sync is not None:
+            return _outcome(sync, orchestrator.seconds_by_flow(since=started - 1))
+        if _BUSY not in run.message:
+            break
+        while (sync := _newest(url)) is not None and sync.state == "running":
+            alive()
+            time.sleep(0.5)
+    raise FaultError(f"The refresh ended as {run.state.lower()}. {sync.sentence if sync else run.message}")
 
 
 def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:

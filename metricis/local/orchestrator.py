@@ -82,6 +82,26 @@ class Orchestrator:
         """Whether the deployment `flow/name` is there."""
         return httpx.get(f"{self.api}/deployments/name/{name}", timeout=30).status_code == httpx.codes.OK
 
+    def bury(self) -> int:
+        """Close the runs that were under way, or due, while everything was stopped; return how many.
+
+        Call it before a worker is started: whatever still counts as running then has no process any more, and what was
+        due in the meantime would all begin at once.
+        """
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        under_way = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+        missed = {"state": {"type": {"any_": ["SCHEDULED"]}}, "expected_start_time": {"before_": now}}
+        return self._close(
+            under_way, "CRASHED", "The installation was stopped while this ran; the next run goes on."
+        ) + (self._close(missed, "CANCELLED", "The installation was stopped when this was due."))
+
+    def _close(self, runs: dict[str, Any], state: str, message: str) -> int:
+        found = self._post("flow_runs/filter", {"flow_runs": runs}, accept=(200,))
+        for run in found:
+            body = {"state": {"type": state, "message": message}, "force": True}
+            self._post(f"flow_runs/{run['id']}/set_state", body, accept=(200, 201))
+        return len(found)
+
     def start(self, deployment: str, *, parameters: dict[str, Any]) -> str:
         """Start a run of the deployment `flow/name` now and return the run's id."""
         found = httpx.get(f"{self.api}/deployments/name/{deployment}", timeout=30)

@@ -47,7 +47,7 @@ def installation(home, database_url, tmp_path, monkeypatch) -> Installation:
             )
         run_ingest("cdiscpilot", url=database_url)
     steps.snapshot(database_url, study="cdiscpilot", folder=settings().marts_folder)
-    (home / "notebook.token").write_text(people.notebook_token(database_url))
+    people.keep_notebook_token(database_url, home / "notebook.token")
     return Installation(home, database_url)
 
 
