@@ -38,9 +38,8 @@ def to_sql(api: str, database: str) -> int:
         row["record_id"]
         for row in project.export_records(fields=["record_id"], format_type="df").reset_index().to_dict("records")
     ]
-    frame = project.export_records(
-        format_type="df", forms=[FORM], records=ids[: len(ids) // PEER_SHARE], df_kwargs={"dtype": str}
-    )
+    # As people run it: PyCap's and pandas' own settings, no typing, chunking or multi-row inserts of ours.
+    frame = project.export_records(format_type="df", forms=[FORM], records=ids[: len(ids) // PEER_SHARE])
     frame.to_sql("peer", create_engine(database.replace("postgresql:", "postgresql+psycopg:")), if_exists="replace")
     return len(frame)
 

@@ -9,7 +9,6 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.kernel.errors import NotFoundError, require
-from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.records import store
 from datamodel.records.changes import Changes, changes
@@ -67,7 +66,14 @@ def revise_batch(
     found = changes(present, rows, complete_for=complete_for)
     if not found.revisions:
         return _revised(found, None)
-    event_id = new_id()
+    event_id = ledger.record(
+        unit,
+        "records.revise_batch",
+        study_id=study_id,
+        subject=f"form:{form}",
+        role=unit.actor.role(study),
+        change=_account(found, source=source),
+    )
     store.save(
         unit.session,
         found,
@@ -76,15 +82,6 @@ def revise_batch(
         participant_ids=ids,
         source=source,
         at=unit.instant,
-        event_id=event_id,
-    )
-    ledger.record(
-        unit,
-        "records.revise_batch",
-        study_id=study_id,
-        subject=f"form:{form}",
-        role=unit.actor.role(study),
-        change=_account(found, source=source),
         event_id=event_id,
     )
     return _revised(found, event_id)

@@ -1,12 +1,13 @@
 """Which revisions a batch needs. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from datamodel.kernel.errors import BadInputError
-from datamodel.kernel.ids import new_id
-from datamodel.records.content import NOTHING, Incoming, content_hash
+from datamodel.kernel.ids import new_ids
+from datamodel.records.content import NOTHING, content_hash
 
 #: An instance's place within its form: participant, event, event_repeat, form_repeat.
 Key = tuple[str, str, int, int]
@@ -64,34 +65,58 @@ def changes(
     BadInputError
         When one instance came in twice.
     """
-    found, seen = Changes(), set[Key]()
-    for row in incoming:
-        key: Key = row[:4]
-        if key in seen:
-            raise BadInputError(_twice(Incoming(*row)))
-        seen.add(key)
-        _compare(found, present.get(key), key, status=row[4], values=row[5])
+    keys: list[Key] = [row[:4] for row in incoming]
+    seen = set(keys)
+    if len(seen) < len(keys):
+        raise BadInputError(_twice(keys))
+    contents = [content_hash(row[4], row[5]) for row in incoming]
+    if present:
+        found = _compared(present, incoming, keys=keys, contents=contents)
+    else:
+        found = Changes(new=_first(incoming, keys, contents))
     gone = [key for key, one in present.items() if key not in seen and not one.is_removed and key[0] in complete_for]
     found.removed = [_removal(key, present[key]) for key in gone]
     return found
 
 
-def _compare(found: Changes, one: Present | None, key: Key, *, status: str, values: str) -> None:
-    content = content_hash(status, values)
-    if one is None:
-        found.new.append(Revision(str(new_id()), 1, key, status, values, content, is_removed=False))
-    elif one.content_hash == content:
-        found.unchanged += 1
-    else:
-        found.changed.append(Revision(one.id, one.revision + 1, key, status, values, content, is_removed=False))
+def _compared(
+    present: Mapping[Key, Present],
+    incoming: Sequence[tuple[str, str, int, int, str, str]],
+    *,
+    keys: Sequence[Key],
+    contents: Sequence[bytes],
+) -> Changes:
+    """Sort what came in into new, changed and unchanged."""
+    found, fresh = Changes(), list[int]()
+    for place, (row, key, content) in enumerate(zip(incoming, keys, contents, strict=True)):
+        one = present.get(key)
+        if one is None:
+            fresh.append(place)
+        elif one.content_hash == content:
+            found.unchanged += 1
+        else:
+            found.changed.append(Revision(one.id, one.revision + 1, key, row[4], row[5], content, is_removed=False))
+    found.new = _first([incoming[n] for n in fresh], [keys[n] for n in fresh], [contents[n] for n in fresh])
+    return found
+
+
+def _first(
+    rows: Sequence[tuple[str, str, int, int, str, str]], keys: Sequence[Key], contents: Sequence[bytes]
+) -> list[Revision]:
+    """Return the first revisions of instances that are not kept yet."""
+    return [
+        Revision(one, 1, key, row[4], row[5], content, is_removed=False)
+        for one, row, key, content in zip(new_ids(len(rows)), rows, keys, contents, strict=True)
+    ]
 
 
 def _removal(key: Key, one: Present) -> Revision:
     return Revision(one.id, one.revision + 1, key, "not_started", NOTHING, _REMOVED, is_removed=True)
 
 
-def _twice(row: Incoming) -> str:
+def _twice(keys: Sequence[Key]) -> str:
+    participant, event, event_repeat, form_repeat = Counter(keys).most_common(1)[0][0]
     return (
-        f"Received the same form instance twice: {row.participant}, event “{row.event_name}”, event repeat "
-        f"{row.event_repeat}, form repeat {row.form_repeat}. Nothing of this batch was written; an instance may come once."
+        f"Received the same form instance twice: {participant}, event “{event}”, event repeat "
+        f"{event_repeat}, form repeat {form_repeat}. Nothing of this batch was written; an instance may come once."
     )

@@ -65,7 +65,7 @@ def save(
     at: datetime,
     event_id: UUID,
 ) -> None:
-    """Write instances and revisions. The event may be recorded afterwards in the same transaction."""
+    """Write instances and revisions; the event is in the ledger already, in the same transaction."""
     connection: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
     instant = at.isoformat()
     owners = {code: f"{study}\t{one}" for code, one in participant_ids.items()}

@@ -35,3 +35,35 @@ def test_an_append_only_table_has_a_guard_for_rows(database_url, table):
             "select tgname from pg_trigger where tgrelid = %s::regclass and not tgisinternal", [f"app.{table}"]
         ).fetchall()
     assert {"keep_rows", "keep_table"} <= {name for (name,) in guards}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        (
+            "form_revision",
+            "instance_id, number, values, status, is_removed, content_hash, source, recorded_at, event_id",
+        ),
+        (
+            "form_instance",
+            (
+                "study_id, participant_id, id, event_name, form_name, event_repeat, form_repeat, revision, status, "
+                "content_hash, is_removed, updated_at"
+            ),
+        ),
+    ],
+)
+def test_a_row_written_in_bulk_cannot_refer_to_nothing(database_url, table, columns):
+    values = {
+        "form_revision": "gen_random_uuid(), 1, '{}', 'complete', false, '', 'redcap', now(), gen_random_uuid()",
+        "form_instance": "gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'v', 'f', 0, 0, 1, 'complete', '', "
+        "false, now()",
+    }
+    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
+        connection.execute(f"insert into app.{table} ({columns}) values ({values[table]})")
+
+
+@pytest.mark.parametrize("table", ["participant", "form_instance"])
+def test_what_values_refer_to_is_never_emptied(database_url, table):
+    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(f"truncate app.{table} cascade")

@@ -1,6 +1,9 @@
+from uuid import RFC_4122, UUID
+
 import pytest
 
 from datamodel.kernel.errors import BadInputError
+from datamodel.kernel.ids import new_id, new_ids
 from datamodel.records.changes import Present, changes
 from datamodel.records.content import canonical_values, content_hash, digest_line, rows_digest
 
@@ -50,3 +53,19 @@ def test_the_digest_does_not_depend_on_the_order_of_rows_and_does_on_everything_
     assert rows_digest(lines) == rows_digest(lines[::-1])
     assert rows_digest(lines) != rows_digest(lines[:1])
     assert rows_digest(lines) != rows_digest([lines[0], digest_line("i2", 2, b"\x02", "redcap")])
+
+
+def test_identifiers_made_in_bulk_are_as_those_made_one_by_one() -> None:
+    made = new_ids(500)
+    assert len(set(made)) == 500
+    assert {(str(UUID(one)) == one, UUID(one).version, UUID(one).variant) for one in made} == {(True, 7, RFC_4122)}
+    assert str(new_id())[:7] == made[0][:7]
+    assert new_ids(0) == []
+
+
+def test_an_instance_that_came_twice_is_named_whether_or_not_it_is_kept_already() -> None:
+    twice = [("P1", "e", 0, 2, "complete", "{}"), ("P1", "e", 0, 2, "complete", '{"a":"1"}')]
+    kept = {("P1", "e", 0, 1): Present("i1", 1, b"", is_removed=False)}
+    for present in ({}, kept):
+        with pytest.raises(BadInputError, match="P1, event “e”, event repeat 0, form repeat 2"):
+            changes(present, twice, complete_for=[])
