@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
@@ -49,6 +49,7 @@ class SessionRow(Base):
     """A signed-in browser."""
 
     __tablename__ = "session"
+    __table_args__ = (Index("ix_session_account_id", "account_id", postgresql_where=text("revoked_at is null")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -57,6 +58,16 @@ class SessionRow(Base):
     seen_at: Mapped[datetime] = mapped_column(_INSTANT)
     ends_at: Mapped[datetime] = mapped_column(_INSTANT)
     revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    #: Whose side it is on, which decides how long it may idle: `staff`, or a participant's or caregiver's.
+    kind: Mapped[str] = mapped_column(Text, default="staff")
+    #: What opened it: `password`, `passkey`, `link`, `pin`, `institution`, ...
+    how: Mapped[str] = mapped_column(Text, default="link")
+    #: Browser and system in words, for the person's own list.
+    device: Mapped[str] = mapped_column(Text, default="")
+    #: When the person last proved again who they are.
+    confirmed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    #: Digest of the rights it was opened with: when they change, the session gets a new identifier.
+    rights: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class LinkRow(Base):

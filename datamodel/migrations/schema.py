@@ -5,6 +5,7 @@ from datamodel.assessments import tables as assessments
 from datamodel.audit import tables as audit
 from datamodel.connections import tables as connections
 from datamodel.consent import tables as consent
+from datamodel.credentials import tables as credentials
 from datamodel.discrepancies import tables as discrepancies
 from datamodel.intake import tables as intake
 from datamodel.kernel.database import Base
@@ -14,7 +15,20 @@ from datamodel.study import tables as study
 from datamodel.tasks import tables as tasks
 
 METADATA = Base.metadata
-ROOMS = (access, assessments, audit, connections, consent, discrepancies, intake, participants, records, study, tasks)
+ROOMS = (
+    access,
+    assessments,
+    audit,
+    connections,
+    consent,
+    credentials,
+    discrepancies,
+    intake,
+    participants,
+    records,
+    study,
+    tasks,
+)
 #: tables whose rows are never changed or removed
 APPEND_ONLY = (
     "audit_event",

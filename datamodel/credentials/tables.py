@@ -1,0 +1,162 @@
+"""Tables of factors, tries, challenges, halves of a sign-in, invitations and institutions' identities."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from datamodel.kernel.database import Base
+
+_INSTANT = DateTime(timezone=True)
+_ACCOUNT = "app.account.id"
+
+
+class ProfileRow(Base):
+    """What an account has done about its own credentials."""
+
+    __tablename__ = "credential_profile"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT), primary_key=True)
+    password_set_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    #: When the person accepted the terms of use at the first sign-in.
+    accepted_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class TryRow(Base):
+    """One try to prove something; it counts as wrong until it is known to be good."""
+
+    __tablename__ = "credential_try"
+    __table_args__ = (
+        Index("ix_credential_try_name_hash_at", "name_hash", "at"),
+        Index("ix_credential_try_source_hash_at", "source_hash", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(_INSTANT)
+    #: `password`, `code`, `passkey`, `confirm`
+    kind: Mapped[str] = mapped_column(Text)
+    name_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    source_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    is_good: Mapped[bool] = mapped_column(default=False)
+
+
+class TotpRow(Base):
+    """The authenticator of an account; its secret is sealed."""
+
+    __tablename__ = "credential_totp"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT), unique=True)
+    secret: Mapped[str] = mapped_column(Text)
+    #: Time step of the newest code that was accepted; older ones and that one are spent.
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    #: Set when a first code was shown to be right; before, the authenticator does not count.
+    confirmed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class PasskeyRow(Base):
+    """A passkey of an account."""
+
+    __tablename__ = "credential_passkey"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    label: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class RecoveryRow(Base):
+    """One recovery code, as a hash."""
+
+    __tablename__ = "credential_recovery"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class ChallengeRow(Base):
+    """What a passkey has to sign, for one browser, once."""
+
+    __tablename__ = "credential_challenge"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    challenge: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    #: `register`, `sign-in`, `confirm`
+    purpose: Mapped[str] = mapped_column(Text)
+    #: Hash of the cookie of the browser that asked.
+    holder_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey(_ACCOUNT))
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class HalfRow(Base):
+    """A sign-in whose first factor was right and whose second is awaited."""
+
+    __tablename__ = "credential_half"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
+    how: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class InvitationRow(Base):
+    """A link with which somebody sets a password: an invitation, or a reset by an administrator."""
+
+    __tablename__ = "credential_invitation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
+    #: `invitation`, `reset`
+    kind: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class IdentityRow(Base):
+    """A subject of an institution's sign-in that belongs to an account."""
+
+    __tablename__ = "credential_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
+    issuer: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+
+
+class TripRow(Base):
+    """A browser on its way through an institution's sign-in; what must come back is sealed."""
+
+    __tablename__ = "credential_trip"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    holder_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    #: Nonce and PKCE verifier, sealed.
+    secret: Mapped[str] = mapped_column(Text)
+    #: The account that asked to be linked; None for a sign-in.
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey(_ACCOUNT))
+    #: Page of ours to go on to.
+    next_page: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
+    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
