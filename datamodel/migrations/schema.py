@@ -1,4 +1,6 @@
-"""All tables, imported so that the metadata is whole (for migrations)."""
+"""All tables, imported so that the metadata is whole (for migrations), and how the database guards each of them."""
+
+from typing import Literal, NamedTuple
 
 from datamodel.access import tables as access
 from datamodel.assessments import tables as assessments
@@ -9,6 +11,7 @@ from datamodel.credentials import tables as credentials
 from datamodel.discrepancies import tables as discrepancies
 from datamodel.intake import tables as intake
 from datamodel.kernel.database import Base
+from datamodel.migrations import tables as own
 from datamodel.participants import tables as participants
 from datamodel.records import tables as records
 from datamodel.study import tables as study
@@ -24,21 +27,85 @@ ROOMS = (
     credentials,
     discrepancies,
     intake,
+    own,
     participants,
     records,
     study,
     tasks,
 )
-#: tables whose rows are never changed or removed
-APPEND_ONLY = (
-    "audit_event",
-    "audit_entry",
-    "participant_status",
-    "form_revision",
-    "discrepancy_step",
-    "consent_signature",
-    "consent_decline",
-    "consent_withdrawal",
-    "assessment_trial",
-    "assessment_score",
-)
+
+
+class Guard(NamedTuple):
+    """What PostgreSQL itself holds of a table, whatever the program does; `guards.py` applies it."""
+
+    #: Which rows a transaction may see and write.
+    #: study: those of a study in its signed scope; participant: also only of participants in it (sites, own person);
+    #: door: sign-in code, administrators, and whoever the row's `account_id` names; open: no study data;
+    #: owner: nobody but the database's owner
+    scope: Literal["study", "participant", "door", "open", "owner"]
+    #: rows are never changed or removed
+    is_append_only: bool = False
+    #: a statement that changes it without a ledger event in the same transaction is refused
+    is_regulated: bool = True
+    #: (column, table): where a row without study and participant of its own hangs on a row that has them
+    through: tuple[str, str] | None = None
+    #: only those who may see blinded data of the study see its rows
+    is_blinded: bool = False
+    #: what the sealer may do; append-only tables are read by it in any case, as verification needs them
+    sealer: Literal["", "reads", "writes"] = ""
+    #: columns that change without an event (when somebody was last seen, how far a run is)
+    free: tuple[str, ...] = ()
+
+
+#: One entry for each table; a test fails for a table without one.
+GUARDS: dict[str, Guard] = {
+    # who acts
+    "account": Guard("door"),
+    "membership": Guard("door"),
+    "session": Guard("door", free=("seen_at",)),
+    "sign_in_link": Guard("door"),
+    "access_token": Guard("door", free=("used_at",)),
+    "credential_profile": Guard("door"),
+    "credential_totp": Guard("door", free=("last_step",)),
+    "credential_passkey": Guard("door", free=("sign_count", "used_at")),
+    "credential_recovery": Guard("door"),
+    "credential_invitation": Guard("door"),
+    "credential_identity": Guard("door", free=("used_at",)),
+    # short-lived steps of signing in; what comes of them is in the ledger
+    "credential_try": Guard("door", is_regulated=False),
+    "credential_challenge": Guard("door", is_regulated=False),
+    "credential_half": Guard("door", is_regulated=False),
+    "credential_trip": Guard("door", is_regulated=False),
+    # the ledger: it is what the others are held against
+    "audit_event": Guard("study", is_append_only=True, is_regulated=False),
+    "audit_entry": Guard("open", is_append_only=True, is_regulated=False, sealer="writes"),
+    # studies
+    "study": Guard("study", sealer="reads"),
+    "site": Guard("study"),
+    "design": Guard("study"),
+    "redcap_connection": Guard("study", free=("last_good_at", "last_good_position")),
+    "sync_run": Guard("study", is_regulated=False, through=("connection_id", "redcap_connection")),
+    "sync_batch": Guard("study", is_regulated=False, through=("run_id", "sync_run")),
+    "sync_request": Guard("study", through=("connection_id", "redcap_connection"), free=("taken_at", "run_id")),
+    # participants and what hangs on them
+    "participant": Guard("participant"),
+    "participant_status": Guard("participant", is_append_only=True),
+    "participant_arm": Guard("participant", is_blinded=True),
+    "envelope": Guard("participant"),
+    "form_instance": Guard("participant", sealer="reads"),
+    "form_revision": Guard("participant", is_append_only=True, through=("instance_id", "form_instance")),
+    "discrepancy": Guard("participant"),
+    "discrepancy_step": Guard("participant", is_append_only=True, through=("discrepancy_id", "discrepancy")),
+    "consent_version": Guard("study"),
+    "consent_signature": Guard("participant", is_append_only=True),
+    "consent_decline": Guard("participant", is_append_only=True),
+    "consent_withdrawal": Guard("participant", is_append_only=True),
+    "battery": Guard("study"),
+    "task_assignment": Guard("participant"),
+    "assessment_session": Guard("participant"),
+    "assessment_trial": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
+    "assessment_score": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
+    # what the guards themselves need
+    "scope_key": Guard("owner", is_regulated=False),
+    "unaccounted": Guard("owner", is_regulated=False),
+}
