@@ -9,6 +9,8 @@ from datamodel.kernel.errors import Allowed, Answer, Refused
 PERMISSIONS: Final[dict[str, str]] = {
     "system:users:manage": "create accounts and give roles",
     "system:studies:create": "create studies",
+    "system:keys:rotate": "change the keys that secrets are sealed with",
+    "system:rehearsal:manage": "move the simulated day and use what is for development only",
     "study:overview:read": "see the study's overview",
     "study:participants:read": "see participants by pseudonym",
     "study:participants:enrol": "add participants and change their status",
@@ -33,6 +35,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:data:export": "export data sets",
     "study:blinded:read": "see the treatment arm and other blinded values",
     "study:audit:read": "read the ledger",
+    "study:identity:read": "see names, addresses and birth dates of participants",
+    "study:identity:write": "write names, addresses and birth dates of participants",
+    "study:identity:destroy": "destroy a participant's identity for good",
     "self:tasks:read": "see one's own tasks",
     "self:consent:sign": "sign one's own consent",
     "self:assessments:submit": "send in one's own assessment results",
@@ -61,14 +66,18 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:consent:publish",
         "study:assessments:configure",
         "study:participants:enrol",
+        "study:identity:destroy",
         "study:data:read",
         "study:data:snapshot",
         "study:data:export",
         "study:audit:read",
     },
-    "investigator": _READ | {"study:data:read", "study:audit:read", "study:consent:publish"},
+    "investigator": _READ
+    | {"study:data:read", "study:audit:read", "study:consent:publish", "study:identity:read", "study:identity:destroy"},
     "coordinator": _READ
     | {
+        "study:identity:read",
+        "study:identity:write",
         "study:connections:sync",
         "study:participants:enrol",
         "study:discrepancies:answer",
@@ -99,6 +108,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "service": frozenset(
         {
             "study:design:manage",
+            "study:identity:read",
             "study:participants:enrol",
             "study:records:read",
             "study:records:revise",
@@ -115,7 +125,9 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         }
     ),
 }
-_SYSTEM_ADMINISTRATOR = frozenset({"system:users:manage", "system:studies:create"})
+_SYSTEM_ADMINISTRATOR = frozenset(
+    {"system:users:manage", "system:studies:create", "system:keys:rotate", "system:rehearsal:manage"}
+)
 _IN_WORDS = {"data_manager": "data manager", "safety_officer": "safety officer", "data_entry": "data entry clerk"}
 
 

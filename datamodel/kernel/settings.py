@@ -24,6 +24,28 @@ class Settings(BaseSettings):
     )
     #: 32 bytes, base64; empty means the key file in `home` (refused in production).
     root_key: SecretStr = SecretStr("")
+    #: A file that holds the root key, or a command that prints it, in place of the variable.
+    root_key_file: Path | None = None
+    root_key_command: str = ""
+    #: Earlier root keys, separated by commas: they only open what was wrapped with them.
+    root_key_previous: SecretStr = SecretStr("")
+    #: Fernet key of values sealed before `enc:v3` (`enc:v1:`, `enc:v2:`), and earlier ones: they only open.
+    redcap_encryption_key: SecretStr = Field(
+        default=SecretStr(""), validation_alias=AliasChoices("METRICIS_REDCAP_ENCRYPTION_KEY", "REDCAP_ENCRYPTION_KEY")
+    )
+    redcap_encryption_key_previous: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("METRICIS_REDCAP_ENCRYPTION_KEY_PREVIOUS", "REDCAP_ENCRYPTION_KEY_PREVIOUS"),
+    )
+    #: One-time bridge: secrets found in plain text are read and sealed, each with a critical line in the log.
+    allow_plaintext_reads: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("METRICIS_ALLOW_PLAINTEXT_READS", "REDCAP_ENCRYPTION_ALLOW_PLAINTEXT_READS"),
+    )
+    #: Opens what is for development only; in production it is ignored, and the cutover check reports it.
+    dev_mode: bool = Field(default=False, validation_alias=AliasChoices("METRICIS_DEV_MODE", "DEV_MODE"))
+    #: Hosts that a REDCap address may name in production, separated by commas.
+    redcap_hosts: str = ""
     #: Address under which people reach the web process.
     base_url: str = "http://127.0.0.1:8600"
     #: Address of Prefect's API, shown as links to run logs.
