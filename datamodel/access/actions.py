@@ -9,6 +9,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.passwords import hash_password, is_password
 from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
 from datamodel.access.rights import ROLES, may
+from datamodel.access.sessions import LONGEST
 from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow, TokenRow
 from datamodel.audit import ledger
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
@@ -16,14 +17,18 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.seal import new_token, token_hash
 
-#: A signed-in browser is signed out after this long whatever it does.
-LONGEST: Final = timedelta(hours=12)
+#: Ways in that prove who it is right now; a link may have waited in a mailbox.
+_PROVEN: Final = ("password", "passkey", "password+code", "password+recovery", "institution")
 _KINDS: Final = ("staff", "participant", "caregiver", "machine")
 _SIGN_IN_FAILED: Final = Refused(
     "sign-in-failed",
     "Name and password do not belong together.",
     "Check both, or ask your administrator for a sign-in link.",
 )
+SIGNED_OUT: Final = Refused(
+    "signed-out", "This browser is not signed in any more, so nothing was done.", "Sign in again."
+)
+_NO_SUCH_SESSION: Final = "There is no such signed-in browser among yours. Load the list again; nothing was changed."
 _LINK_SPENT: Final = Refused(
     "link-spent", "This sign-in link was used already or is too old.", "Ask for a new one; each link works once."
 )
@@ -215,14 +220,19 @@ def sign_in(unit: UnitOfWork[Actor], *, name: str, password: str) -> str:
     return _open_session(unit, row.id, how="password")
 
 
-def sign_out(unit: UnitOfWork[Actor], token: str) -> None:
-    """End the signed-in browser with this token; nothing happens when it had ended already."""
-    ended = store.revoke_session(unit.session, token_hash(token), now=unit.instant)
-    if ended is not None:
-        ledger.record(unit, "access.sign_out", subject=f"account:{ended.account_id}")
+def start_session(
+    unit: UnitOfWork[Actor], account_id: UUID, *, kind: str = "staff", how: str = "link", device: str = ""
+) -> str:
+    """Open a session for an account whose every factor was shown, and return its token: shown once, kept as a hash.
 
+    `kind` is the account's (it decides how long the browser may idle), `how` what was shown, `device` browser and system
+    in words. The token is new each time, so an identifier that somebody planted before is worth nothing.
 
-def _open_session(unit: UnitOfWork[Actor], account_id: UUID, *, how: str) -> str:
+    Raises
+    ------
+    RefusedError
+        When the account was closed.
+    """
     row = store.account(unit.session, account_id)
     if row is None or not row.is_active:
         raise RefusedError(_LINK_SPENT if how == "link" else _SIGN_IN_FAILED)
@@ -236,7 +246,75 @@ def _open_session(unit: UnitOfWork[Actor], account_id: UUID, *, how: str) -> str
             created_at=unit.instant,
             seen_at=unit.instant,
             ends_at=unit.instant + LONGEST,
+            kind=kind,
+            how=how,
+            device=device,
+            confirmed_at=unit.instant if how in _PROVEN else None,
+            rights=store.rights_digest(unit.session, account_id),
         ),
     )
     ledger.record(unit, "access.sign_in", subject=f"account:{account_id}", change={"new": {"how": how}})
     return token
+
+
+def rotate_session(unit: UnitOfWork[Actor], token: str, *, is_confirmed: bool = False, why: str = "") -> str:
+    """Give a session a new token and return it; the old one opens nothing from now on.
+
+    Done at step-up (`is_confirmed`) and when rights changed. Two at once: one wins.
+
+    Raises
+    ------
+    RefusedError
+        When the session is over.
+    """
+    fresh = new_token()
+    confirmed = {"confirmed_at": unit.instant} if is_confirmed else {}
+    row = store.rename_session(unit.session, token_hash(token), token_hash(fresh), now=unit.instant, **confirmed)
+    if row is None:
+        raise RefusedError(SIGNED_OUT)
+    ledger.record(unit, "access.rotate_session", subject=f"account:{row.account_id}", change={"new": {"why": why}})
+    return fresh
+
+
+def sign_out(unit: UnitOfWork[Actor], token: str) -> None:
+    """End the signed-in browser with this token; nothing happens when it had ended already."""
+    ended = store.revoke_session(unit.session, token_hash(token), now=unit.instant)
+    if ended is not None:
+        ledger.record(unit, "access.sign_out", subject=f"account:{ended.account_id}")
+
+
+def revoke_session(unit: UnitOfWork[Actor], session_id: UUID) -> None:
+    """End one signed-in browser of one's own, or as an administrator anybody's.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such session for this actor.
+    """
+    owner = store.owner_of_session(unit.session, session_id)
+    if owner is None or (owner != unit.actor.id and not may(unit.actor, "system:users:manage")):
+        raise NotFoundError(_NO_SUCH_SESSION)
+    _end_sessions(unit, owner, only=session_id)
+
+
+def revoke_sessions(unit: UnitOfWork[Actor], *, account_id: UUID, except_token: str = "") -> int:
+    """End all sessions of an account but the one with `except_token`; return how many.
+
+    One's own, or as an administrator anybody's. Whoever shows a secret that proves more (a reset link) does it as that account.
+    """
+    if account_id != unit.actor.id:
+        require(may(unit.actor, "system:users:manage"))
+    return _end_sessions(unit, account_id, except_hash=token_hash(except_token) if except_token else b"")
+
+
+def _end_sessions(
+    unit: UnitOfWork[Actor], account_id: UUID, *, only: UUID | None = None, except_hash: bytes = b""
+) -> int:
+    ended = store.end_sessions(unit.session, account_id, now=unit.instant, only=only, except_hash=except_hash)
+    ledger.record(unit, "access.revoke_sessions", subject=f"account:{account_id}", change={"new": {"ended": ended}})
+    return ended
+
+
+def _open_session(unit: UnitOfWork[Actor], account_id: UUID, *, how: str) -> str:
+    row = store.account(unit.session, account_id)
+    return start_session(unit, account_id, kind=row.kind if row else "staff", how=how)

@@ -1,5 +1,6 @@
 """Reads: who is this."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -8,12 +9,11 @@ from sqlalchemy.orm import Session
 
 from datamodel.access import store
 from datamodel.access.actor import Actor, Membership
-from datamodel.access.tables import AccountRow
+from datamodel.access.sessions import SessionInfo
+from datamodel.access.tables import AccountRow, SessionRow
 from datamodel.kernel.errors import NotFoundError
 from datamodel.vault.seal import token_hash
 
-#: A signed-in browser that was not seen for this long is signed out.
-IDLE: Final = timedelta(minutes=30)
 #: `seen_at` is written at most this often.
 _TOUCH: Final = timedelta(seconds=30)
 SERVICE_NAME: Final = "Metricis sync"
@@ -59,12 +59,53 @@ def staff_account(session: Session, sign_in_name: str) -> Actor | None:
 
 def actor_of_session(session: Session, token: str, *, now: datetime) -> Actor | None:
     """Return who is signed in with this cookie, or None; notes that the browser was seen."""
-    row = store.live_session(session, token_hash(token), now=now, idle_since=now - IDLE)
+    row = store.live_session(session, token_hash(token), now=now)
     if row is None:
         return None
     if now - row.seen_at > _TOUCH:
         store.touch(session, row.id, now=now)
     return _active(session, row.account_id)
+
+
+def session_of(session: Session, token: str, *, now: datetime) -> SessionInfo | None:
+    """Return what is known of the signed-in browser with this token, or None; looking does not keep it signed in."""
+    row = store.live_session(session, token_hash(token), now=now) if token else None
+    return _info(row) if row else None
+
+
+def stay(session: Session, token: str, *, now: datetime) -> SessionInfo | None:
+    """Note that the owner of a signed-in browser is here, and return what is known of it; None when it is over."""
+    return session_of(session, token, now=now) if store.touch_live(session, token_hash(token), now=now) else None
+
+
+def sessions_of(session: Session, account_id: UUID, *, now: datetime) -> list[SessionInfo]:
+    """Return the signed-in browsers of an account, the one seen last first. Whoever asks shows an account its own."""
+    return [_info(row) for row in store.live_sessions(session, account_id, now=now)]
+
+
+def has_its_rights(session: Session, token: str) -> bool:
+    """Return whether nothing that the account may do has changed since the session got its token."""
+    return store.is_settled(session, token_hash(token))
+
+
+def still_standing(session: Session, tokens: Sequence[str], *, now: datetime) -> set[str]:
+    """Return which of these tokens still stand for a live session with unchanged rights; one question for many."""
+    hashes = {token_hash(token): token for token in tokens}
+    return {hashes[one] for one in store.settled(session, list(hashes), now=now)}
+
+
+def _info(row: SessionRow) -> SessionInfo:
+    return SessionInfo(
+        id=row.id,
+        account_id=row.account_id,
+        kind=row.kind,
+        how=row.how,
+        device=row.device,
+        created_at=row.created_at,
+        seen_at=row.seen_at,
+        ends_at=row.ends_at,
+        confirmed_at=row.confirmed_at,
+    )
 
 
 def actor_of_token(session: Session, token: str, *, now: datetime) -> Actor | None:

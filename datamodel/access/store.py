@@ -1,13 +1,24 @@
 """Load and save accounts, memberships, sessions, links and tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, case, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
+from datamodel.access.sessions import IDLE, IDLE_STAFF
 from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow, TokenRow
+
+#: Digest of what an account may do: any change of a membership, or of the account's standing, makes another.
+_DIGEST: Final = """(
+    select sha256(convert_to(
+        a.is_administrator::text || a.is_active::text || coalesce(
+            (select string_agg(to_jsonb(m)::text, ',' order by m.id) from app.membership m where m.account_id = a.id), ''
+        ), 'utf8'))
+    from app.account a where a.id = app.session.account_id
+)"""
 
 
 def add(session: Session, row: AccountRow | MembershipRow | SessionRow | LinkRow | TokenRow) -> None:
@@ -61,21 +72,104 @@ def study_id(session: Session, code: str) -> UUID | None:
     return found
 
 
-def live_session(session: Session, token_hash: bytes, *, now: datetime, idle_since: datetime) -> SessionRow | None:
+def _is_live(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a signed-in browser was not revoked, has not ended, and did not idle too long."""
+    return and_(
+        SessionRow.revoked_at.is_(None),
+        SessionRow.ends_at > now,
+        SessionRow.seen_at > case((SessionRow.kind == "staff", now - IDLE_STAFF), else_=now - IDLE),
+    )
+
+
+def live_session(session: Session, token_hash: bytes, *, now: datetime) -> SessionRow | None:
     """Return the signed-in browser with that token, unless it ended, idled out or was revoked."""
-    return session.scalars(
-        select(SessionRow).where(
-            SessionRow.token_hash == token_hash,
-            SessionRow.revoked_at.is_(None),
-            SessionRow.ends_at > now,
-            SessionRow.seen_at > idle_since,
+    return session.scalars(select(SessionRow).where(SessionRow.token_hash == token_hash, _is_live(now))).one_or_none()
+
+
+def live_sessions(session: Session, account_id: UUID, *, now: datetime) -> list[SessionRow]:
+    """Return an account's signed-in browsers, the one seen last first."""
+    return list(
+        session.scalars(
+            select(SessionRow)
+            .where(SessionRow.account_id == account_id, _is_live(now))
+            .order_by(SessionRow.seen_at.desc())
         )
-    ).one_or_none()
+    )
+
+
+def settled(session: Session, token_hashes: Sequence[bytes], *, now: datetime) -> set[bytes]:
+    """Return which of these tokens still stand for a live session of an active account with unchanged rights."""
+    found = session.execute(
+        select(SessionRow.token_hash).where(SessionRow.token_hash.in_(token_hashes), _is_live(now), _has_its_rights())
+    )
+    return set(found.scalars())
+
+
+def is_settled(session: Session, token_hash: bytes) -> bool:
+    """Return whether the account still has the rights that the session was opened or renewed with."""
+    found = session.execute(select(SessionRow.id).where(SessionRow.token_hash == token_hash, _has_its_rights()))
+    return found.scalar_one_or_none() is not None
+
+
+def _has_its_rights() -> ColumnElement[bool]:
+    return SessionRow.rights.is_not_distinct_from(literal_column(_DIGEST, LargeBinary))
+
+
+def rights_digest(session: Session, account_id: UUID) -> bytes | None:
+    """Return the digest of what an account may do."""
+    found: bytes | None = session.execute(
+        text(_DIGEST.replace("app.session.account_id", ":account")), {"account": account_id}
+    ).scalar_one_or_none()
+    return found
 
 
 def touch(session: Session, session_id: UUID, *, now: datetime) -> None:
     """Note that a signed-in browser was seen."""
     session.execute(update(SessionRow).where(SessionRow.id == session_id).values(seen_at=now))
+
+
+def touch_live(session: Session, token_hash: bytes, *, now: datetime) -> bool:
+    """Note that a browser was seen, if it is still signed in; return whether it is."""
+    found = session.execute(
+        update(SessionRow)
+        .where(SessionRow.token_hash == token_hash, _is_live(now))
+        .values(seen_at=now)
+        .returning(SessionRow.id)
+    )
+    return found.scalar_one_or_none() is not None
+
+
+def rename_session(
+    session: Session, token_hash: bytes, fresh_hash: bytes, *, now: datetime, **values: datetime
+) -> SessionRow | None:
+    """Put a new token in the place of an old one, with the rights of now; None when the session is over."""
+    return session.scalars(
+        update(SessionRow)
+        .where(SessionRow.token_hash == token_hash, _is_live(now))
+        .values(token_hash=fresh_hash, seen_at=now, rights=literal_column(_DIGEST, LargeBinary), **values)
+        .returning(SessionRow)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+
+
+def owner_of_session(session: Session, session_id: UUID) -> UUID | None:
+    """Return whose session that is."""
+    return session.scalars(select(SessionRow.account_id).where(SessionRow.id == session_id)).one_or_none()
+
+
+def end_sessions(
+    session: Session, account_id: UUID, *, now: datetime, only: UUID | None = None, except_hash: bytes = b""
+) -> int:
+    """Revoke an account's sessions (one, or all but one) and return how many there were."""
+    chosen = [
+        SessionRow.account_id == account_id,
+        SessionRow.revoked_at.is_(None),
+        SessionRow.token_hash != except_hash,
+    ]
+    if only is not None:
+        chosen.append(SessionRow.id == only)
+    ended = session.scalars(update(SessionRow).where(*chosen).values(revoked_at=now).returning(SessionRow.id))
+    return len(ended.all())
 
 
 def spend_link(session: Session, token_hash: bytes, *, now: datetime) -> LinkRow | None:

@@ -5,6 +5,7 @@ import pytest
 from datamodel.access import actions, reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.rights import may
+from datamodel.access.sessions import IDLE_STAFF
 from datamodel.audit.verify import verify
 from datamodel.kernel.errors import BadInputError, RefusedError
 from datamodel.kernel.ids import new_id
@@ -76,7 +77,7 @@ def test_a_link_that_is_too_old_is_refused(database_url, installer, coordinator)
 def test_an_idle_a_signed_out_and_an_old_session_are_over(database_url, coordinator):
     token = as_nobody(database_url, lambda unit: actions.sign_in(unit, name="ada@site.example", password=PASSWORD))
     with unit_of_work(database_url, KNOCKING) as unit:
-        assert reads.actor_of_session(unit.session, token, now=unit.instant + reads.IDLE) is None
+        assert reads.actor_of_session(unit.session, token, now=unit.instant + IDLE_STAFF) is None
         assert reads.actor_of_session(unit.session, token, now=unit.instant + actions.LONGEST) is None
         actions.sign_out(unit, token)
         assert reads.actor_of_session(unit.session, token, now=unit.instant) is None

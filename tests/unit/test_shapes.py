@@ -86,6 +86,8 @@ OPEN = {
     "access.use_link": "whoever holds a link is not signed in yet",
     "access.sign_in": "whoever signs in is not signed in yet",
     "access.sign_out": "everybody may leave",
+    "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
+    "access.rotate_session": "whoever holds the session gets it renewed",
 }
 #: Actions whose entry is another's: they are parts of it.
 PART = {
