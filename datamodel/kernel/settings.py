@@ -19,9 +19,16 @@ class Settings(BaseSettings):
     #: Folder of this installation: embedded database, marts, exports, keys.
     home: Path = Path(".metricis")
     #: Any PostgreSQL from 17 on, as `postgresql://user:password@host:port/name`; empty means the embedded one.
+    #: The role of the application: not the owner, and no administrator of the server.
     database_url: SecretStr = Field(
         default=SecretStr(""), validation_alias=AliasChoices("METRICIS_DATABASE_URL", "DATABASE_URL")
     )
+    #: The same database as other roles: who owns the tables, who changes their shape, who seals the ledger.
+    owner_url: SecretStr = SecretStr("")
+    migrator_url: SecretStr = SecretStr("")
+    sealer_url: SecretStr = SecretStr("")
+    #: 32 bytes, base64, with which scopes are signed; empty means the file `scope.key` in `home`.
+    scope_key: SecretStr = SecretStr("")
     #: 32 bytes, base64; empty means the key file in `home` (refused in production).
     root_key: SecretStr = SecretStr("")
     #: A file that holds the root key, or a command that prints it, in place of the variable.
@@ -48,6 +55,14 @@ class Settings(BaseSettings):
     redcap_hosts: str = ""
     #: Address under which people reach the web process.
     base_url: str = "http://127.0.0.1:8600"
+    #: Whether staff need a second factor; empty means yes in production, no elsewhere.
+    require_second_factor: bool | None = None
+    #: An institution's sign-in (OpenID Connect): its issuer, what it calls us, and the secret it gave us.
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    #: What its button is called.
+    oidc_name: str = ""
     #: Address of Prefect's API, shown as links to run logs.
     prefect_url: str = ""
 
@@ -60,6 +75,11 @@ class Settings(BaseSettings):
     def exports_folder(self) -> Path:
         """Where export packages are written."""
         return self.home / "exports"
+
+    @property
+    def requires_second_factor(self) -> bool:
+        """Whether staff without a second factor must set one up before they come in."""
+        return self.is_production if self.require_second_factor is None else self.require_second_factor
 
     @property
     def is_production(self) -> bool:
