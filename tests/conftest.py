@@ -1,5 +1,7 @@
 """Fixtures that every test may ask for: a real PostgreSQL, a migrated database of one's own, an actor."""
 
+import base64
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,9 @@ import pytest
 from datamodel.kernel.database import engine_for
 from datamodel.migrations import run
 from metricis.local.postgres import Cluster
+
+# One key for all databases of this session, whatever home a test has.
+os.environ.setdefault("METRICIS_SCOPE_KEY", base64.b64encode(os.urandom(32)).decode())
 
 
 @pytest.fixture(scope="session")

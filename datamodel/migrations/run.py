@@ -10,6 +10,9 @@ from sqlalchemy import text
 
 from datamodel.kernel.database import SCHEMA, engine_for
 from datamodel.kernel.errors import FaultError
+from datamodel.kernel.settings import settings
+from datamodel.migrations import guards, roles
+from datamodel.migrations.schema import GUARDS
 
 _MINIMUM_SERVER = 170000
 
@@ -22,12 +25,14 @@ def _config() -> Config:
 
 
 def upgrade(url: str) -> str:
-    """Run all migrations that the database at `url` still lacks; return the newest revision.
+    """Run all migrations that the database at `url` still lacks, apply all guards, and return the newest revision.
+
+    `url` is the address of the owner, the migrator, or an administrator of the server (who makes missing roles).
 
     Raises
     ------
     FaultError
-        When the server is older than PostgreSQL 17.
+        When the server is older than PostgreSQL 17, or roles are missing and may not be made.
     """
     config = _config()
     with engine_for(url).begin() as connection:
@@ -37,9 +42,14 @@ def upgrade(url: str) -> str:
                 f"The database server is PostgreSQL {version // 10000}; Metricis needs 17 or newer. Nothing was changed."
             )
         connection.execute(text("select pg_advisory_xact_lock(hashtext('metricis migrations'))"))
-        connection.execute(text(f"create schema if not exists {SCHEMA}"))
+        names = roles.named(settings())
+        roles.ensure(connection, names)
+        roles.become_owner(connection, names)
+        if not connection.execute(text("select to_regnamespace(:name)"), {"name": SCHEMA}).scalar_one():
+            connection.execute(text(f"create schema {SCHEMA}"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        guards.apply(connection, names, GUARDS)
     return newest()
 
 

@@ -16,6 +16,7 @@ from datamodel.participants import tables as participants
 from datamodel.records import tables as records
 from datamodel.study import tables as study
 from datamodel.tasks import tables as tasks
+from datamodel.trail import tables as trail
 
 METADATA = Base.metadata
 ROOMS = (
@@ -32,6 +33,7 @@ ROOMS = (
     records,
     study,
     tasks,
+    trail,
 )
 
 
@@ -55,6 +57,8 @@ class Guard(NamedTuple):
     sealer: Literal["", "reads", "writes"] = ""
     #: columns that change without an event (when somebody was last seen, how far a run is)
     free: tuple[str, ...] = ()
+    #: the application may remove rows (never of an append-only table)
+    is_removable: bool = False
 
 
 #: One entry for each table; a test fails for a table without one.
@@ -105,6 +109,9 @@ GUARDS: dict[str, Guard] = {
     "assessment_session": Guard("participant"),
     "assessment_trial": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
     "assessment_score": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
+    # what was looked at afterwards
+    "critical_field": Guard("study", is_append_only=True),
+    "change_review": Guard("study", is_append_only=True),
     # what the guards themselves need
     "scope_key": Guard("owner", is_regulated=False),
     "unaccounted": Guard("owner", is_regulated=False),

@@ -5,7 +5,13 @@ from alembic.migration import MigrationContext
 
 from datamodel.kernel.database import SCHEMA, engine_for
 from datamodel.migrations import run
-from datamodel.migrations.schema import APPEND_ONLY, METADATA
+from datamodel.migrations.schema import GUARDS, METADATA
+
+APPEND_ONLY = sorted(table for table, guard in GUARDS.items() if guard.is_append_only)
+
+
+def test_every_table_has_a_guard():
+    assert {table.name for table in METADATA.tables.values()} == GUARDS.keys()
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
