@@ -25,6 +25,8 @@ class Actor:
     is_administrator: bool = False
     #: For a participant's own account: the participant it is (and for a caregiver: acts for).
     participant_id: UUID | None = None
+    #: For who comes with a token: the permissions it reaches to. None: everything the account may.
+    scopes: frozenset[str] | None = None
 
     def membership(self, study: str) -> Membership | None:
         """Return this actor's membership of the study with that code."""

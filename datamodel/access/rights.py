@@ -1,5 +1,10 @@
-"""The one table of permissions, and the answer to "may X do Y in study Z, and why". Pure."""
+"""The one table of permissions, and the answer to "may X do Y in study Z, and why". Pure.
 
+Who reads the ledger reads that something happened; old and new values in it need `study:records:read` as well, and those of
+blinded fields `study:blinded:read`.
+"""
+
+from dataclasses import dataclass
 from typing import Final
 
 from datamodel.access.actor import Actor, Membership
@@ -7,7 +12,7 @@ from datamodel.kernel.errors import Allowed, Answer, Refused
 
 #: permission -> what it lets a person do, in words
 PERMISSIONS: Final[dict[str, str]] = {
-    "system:users:manage": "create accounts and give roles",
+    "system:users:manage": "create and close accounts and give roles",
     "system:studies:create": "create studies",
     "system:keys:rotate": "change the keys that secrets are sealed with",
     "system:rehearsal:manage": "move the simulated day and use what is for development only",
@@ -21,7 +26,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:discrepancies:answer": "answer data questions",
     "study:discrepancies:close": "close data questions",
     "study:connections:read": "see the REDCap connection and its sync runs",
-    "study:connections:manage": "set up the REDCap connection",
+    "study:connections:manage": "connect the study to REDCap or change its address, token and mapping",
     "study:connections:sync": "start a sync with REDCap",
     "study:design:manage": "write and publish the study's design",
     "study:consent:read": "see consent states and documents",
@@ -35,6 +40,12 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:data:export": "export data sets",
     "study:blinded:read": "see the treatment arm and other blinded values",
     "study:audit:read": "read the ledger",
+    "study:audit:review": "review changes of critical values",
+    "study:people:read": "see who works in the study, with which role",
+    "study:people:manage": "give, change and end roles in the study",
+    "study:blinding:lift": "propose or approve that somebody sees blinded values",
+    "study:closing:decide": "propose or approve that the study is closed",
+    "study:outbound:decide": "propose or approve what is sent out of the study, and to whom",
     "study:identity:read": "see names, addresses and birth dates of participants",
     "study:identity:write": "write names, addresses and birth dates of participants",
     "study:identity:destroy": "destroy a participant's identity for good",
@@ -52,6 +63,7 @@ _READ = frozenset(
         "study:connections:read",
         "study:consent:read",
         "study:assessments:read",
+        "study:audit:read",
     }
 )
 _SELF = frozenset({"self:tasks:read", "self:consent:sign", "self:assessments:submit"})
@@ -70,10 +82,24 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:data:read",
         "study:data:snapshot",
         "study:data:export",
-        "study:audit:read",
+        "study:people:read",
+        "study:people:manage",
+        "study:blinding:lift",
+        "study:closing:decide",
+        "study:outbound:decide",
     },
     "investigator": _READ
-    | {"study:data:read", "study:audit:read", "study:consent:publish", "study:identity:read", "study:identity:destroy"},
+    | {
+        "study:data:read",
+        "study:data:export",
+        "study:consent:publish",
+        "study:identity:read",
+        "study:identity:destroy",
+        "study:people:read",
+        "study:blinding:lift",
+        "study:closing:decide",
+        "study:audit:review",
+    },
     "coordinator": _READ
     | {
         "study:identity:read",
@@ -85,7 +111,6 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     },
     "data_manager": _READ
     | {
-        "study:connections:manage",
         "study:connections:sync",
         "study:design:manage",
         "study:discrepancies:open",
@@ -94,14 +119,22 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:data:read",
         "study:data:snapshot",
         "study:data:export",
-        "study:audit:read",
+        "study:people:read",
+        "study:people:manage",
+        "study:closing:decide",
+        "study:outbound:decide",
+        "study:audit:review",
     },
-    "monitor": _READ | {"study:discrepancies:open", "study:discrepancies:close", "study:audit:read"},
-    "safety_officer": _READ | {"study:audit:read"},
-    "data_entry": frozenset({"study:overview:read", "study:participants:read", "study:records:read"}),
+    "monitor": _READ | {"study:audit:review", "study:discrepancies:open", "study:discrepancies:close"},
+    "safety_officer": (_READ - {"study:assessments:read"}) | {"study:blinding:lift"},
+    "data_entry": frozenset(
+        {"study:overview:read", "study:participants:read", "study:records:read", "study:audit:read"}
+    ),
     "statistician": _READ | {"study:data:read", "study:data:export"},
-    "pharmacist": frozenset({"study:overview:read", "study:participants:read", "study:blinded:read"}),
-    "viewer": frozenset({"study:overview:read", "study:participants:read"}),
+    "pharmacist": frozenset(
+        {"study:overview:read", "study:participants:read", "study:blinded:read", "study:audit:read"}
+    ),
+    "viewer": frozenset({"study:overview:read", "study:participants:read", "study:audit:read"}),
     "participant": _SELF,
     "caregiver": _SELF,
     # The account under which scheduled flows act: it moves data, and can neither decide nor publish.
@@ -125,10 +158,32 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         }
     ),
 }
-_SYSTEM_ADMINISTRATOR = frozenset(
-    {"system:users:manage", "system:studies:create", "system:keys:rotate", "system:rehearsal:manage"}
+#: What an administrator may do; data of a study, and what is risky in one, need a role in that study.
+ADMINISTRATOR: Final = frozenset(permission for permission in PERMISSIONS if permission.startswith("system:"))
+#: Acts on a whole study, which nobody does whose role is for one site.
+STUDY_WIDE: Final = frozenset(
+    {
+        "study:connections:manage",
+        "study:design:manage",
+        "study:consent:publish",
+        "study:data:snapshot",
+        "study:people:manage",
+        "study:blinding:lift",
+        "study:closing:decide",
+        "study:outbound:decide",
+    }
 )
+#: Permissions that show who gets which treatment: two people give them.
+UNBLINDING: Final = "study:blinded:read"
 _IN_WORDS = {"data_manager": "data manager", "safety_officer": "safety officer", "data_entry": "data entry clerk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Denied(Refused):
+    """A refusal for want of a right; it says which, and in which study."""
+
+    permission: str = ""
+    study: str = ""
 
 
 def role_in_words(role: str) -> str:
@@ -150,28 +205,38 @@ def may(actor: Actor, permission: str, *, study: str = "", site: str | None = No
         When the permission is not in the table: an undeclared permission is a mistake of ours.
     """
     meaning = PERMISSIONS[permission]
+    if actor.scopes is not None and permission not in actor.scopes:
+        said, next_step = f"This token does not reach so far: it may not {meaning}.", "Make a token that does."
+        return Denied("token-lacks-scope", said, next_step, permission, study)
     if permission.startswith("system:"):
-        held = actor.is_administrator and permission in _SYSTEM_ADMINISTRATOR
-        return Allowed() if held else Refused("not-administrator", f"Only an administrator may {meaning}.")
+        held = actor.is_administrator and permission in ADMINISTRATOR
+        said = f"Only an administrator may {meaning}."
+        return Allowed() if held else Denied("not-administrator", said, "", permission)
     membership = actor.membership(study)
     if membership is None:
-        return Refused(
-            "not-a-member",
-            f"You are not a member of this study, so you may not {meaning}.",
-            "Ask the study's owner to add you.",
-        )
+        said = f"You are not a member of this study, so you may not {meaning}."
+        return Denied("not-a-member", said, "Ask the study's owner to add you.", permission, study)
     return _within(membership, permission, meaning=meaning, site=site)
 
 
 def _within(membership: Membership, permission: str, *, meaning: str, site: str | None) -> Answer:
-    granted = permission == "study:blinded:read" and membership.is_unblinded
+    study, granted = membership.study, permission == UNBLINDING and membership.is_unblinded
     if permission not in ROLES[membership.role] and not granted:
         who = roles_with(permission)
-        return Refused(
-            "role-lacks-permission",
-            f"The role {role_in_words(membership.role)} may not {meaning}.",
-            f"Roles that may: {', '.join(who)}." if who else "",
-        )
-    if site is not None and membership.site is not None and membership.site != site:
-        return Refused("other-site", f"You work at site {membership.site}; this belongs to site {site}.")
+        said = f"The role {role_in_words(membership.role)} may not {meaning}."
+        next_step = f"Roles that may: {', '.join(who)}." if who else ""
+        return Denied("role-lacks-permission", said, next_step, permission, study)
+    if membership.site is None:
+        return Allowed()
+    if site is not None and membership.site != site:
+        said = f"You work at site {membership.site}; this belongs to site {site}."
+        return Denied("other-site", said, "", permission, study)
+    if permission in STUDY_WIDE:
+        said = f"You work at site {membership.site}, and to {meaning} concerns the whole study."
+        return Denied("one-site-only", said, "Ask somebody whose role is for all sites.", permission, study)
     return Allowed()
+
+
+def shows_blinded(role: str, *, is_unblinded: bool) -> bool:
+    """Return whether somebody with this role sees who gets which treatment."""
+    return is_unblinded or UNBLINDING in ROLES[role]

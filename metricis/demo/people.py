@@ -20,6 +20,7 @@ from metricis.local.people import installer, link_address
 
 #: role -> (printed name, sign-in name, may see blinded data)
 STAFF: Final = {
+    "owner": ("Olga Reyes", "owner@demo.example", False),
     "coordinator": ("Alex Berger", "coordinator@demo.example", False),
     "statistician": ("Sam Costa", "statistician@demo.example", True),
     "data_manager": ("Dana Ito", "data.manager@demo.example", False),

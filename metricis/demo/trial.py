@@ -36,10 +36,10 @@ def load(places: Places, *, subjects: int | None, told: Told) -> str:
 
 def connect(url: str, places: Places, *, token: str) -> None:
     """Connect the study to its project, unless it is connected just so."""
-    manager = staff(url, "data_manager")
-    with unit_of_work(url, manager, reason="demo") as unit:
+    owner = staff(url, "owner")
+    with unit_of_work(url, owner, reason="demo") as unit:
         try:
-            present = connection_reads.connection(unit.session, manager, study=STUDY)
+            present = connection_reads.connection(unit.session, owner, study=STUDY)
         except NotFoundError:
             present = None
         if present is None or present.api_url != places.redcap_api or present.mapping != MAPPING:

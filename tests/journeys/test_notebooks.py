@@ -36,7 +36,7 @@ def installation(home, database_url, tmp_path, monkeypatch) -> Installation:
     people.make_study(database_url)
     with running_simulator(tmp_path / "redcap") as simulator:
         token = load_trial(api_url=simulator.url, super_token=simulator.super_token, subjects=12)
-        with unit_of_work(database_url, people.staff(database_url, "data_manager")) as unit:
+        with unit_of_work(database_url, people.staff(database_url, "owner")) as unit:
             connections.connect(
                 unit,
                 study="cdiscpilot",

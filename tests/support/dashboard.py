@@ -134,6 +134,11 @@ PEOPLE = {
     "site": ("Ilse Kern", "coordinator", "702"),
     "viewer": ("Vera Long", "viewer", None),
     "clerk": ("Dora Penn", "data_entry", None),
+    "owner": ("Olga Reyes", "owner", None),
+    "investigator": ("Ida Paul", "investigator", None),
+    "monitor": ("Miro Vogt", "monitor", None),
+    "safety": ("Sonja Falk", "safety_officer", None),
+    "pharmacist": ("Per Holm", "pharmacist", None),
 }
 
 
@@ -271,7 +276,7 @@ def _runs(scene: Scene, *, failed: bool = False) -> None:
     from datamodel.connections import actions as connections
     from datamodel.connections.mapping import Mapping
 
-    with unit_of_work(scene.url, scene.actor("manager")) as unit:
+    with unit_of_work(scene.url, scene.actor("owner")) as unit:
         connections.connect(unit, study=STUDY, api_url="http://127.0.0.1:9/api/", token="A" * 32, mapping=Mapping())
     for n in range(6):
         state, sentence = (

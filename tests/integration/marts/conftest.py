@@ -196,8 +196,8 @@ def connect(url, installer):
     from datamodel.connections import actions
 
     with unit_of_work(url, installer) as unit:
-        account = access.create_account(unit, kind="staff", name="Manager")
-        access.grant(unit, account_id=account, study=STUDY, role="data_manager")
+        account = access.create_account(unit, kind="staff", name="Owner")
+        access.grant(unit, account_id=account, study=STUDY, role="owner")
     with unit_of_work(url, KNOCKING) as unit:
         manager = access_reads.actor(unit.session, account)
     with unit_of_work(url, manager) as unit:
