@@ -7,6 +7,8 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.seal import Foreign, Sealed
+from datamodel.vault.tables import SealedText
 
 _INSTANT = DateTime(timezone=True)
 _ACCOUNT = "app.account.id"
@@ -48,7 +50,7 @@ class TotpRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT), unique=True)
-    secret: Mapped[str] = mapped_column(Text)
+    secret: Mapped[Sealed | Foreign] = mapped_column(SealedText(study="null"))
     #: Time step of the newest code that was accepted; older ones and that one are spent.
     last_step: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(_INSTANT)
@@ -152,7 +154,7 @@ class TripRow(Base):
     state_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     holder_hash: Mapped[bytes] = mapped_column(LargeBinary)
     #: Nonce and PKCE verifier, sealed.
-    secret: Mapped[str] = mapped_column(Text)
+    secret: Mapped[Sealed | Foreign] = mapped_column(SealedText(study="null"))
     #: The account that asked to be linked; None for a sign-in.
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey(_ACCOUNT))
     #: Page of ours to go on to.

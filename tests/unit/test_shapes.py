@@ -88,6 +88,14 @@ OPEN = {
     "access.sign_out": "everybody may leave",
     "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
     "access.rotate_session": "whoever holds the session gets it renewed",
+    "credentials.confirm": "it looks at the acting account's own password",
+    "credentials.sign_in": "whoever signs in is not signed in yet",
+    "credentials.first_factor": "whoever showed one factor is not signed in yet",
+    "credentials.second_factor": "whoever shows the second factor is not signed in yet",
+    "credentials.complete": "whoever showed both factors is not signed in yet",
+    "credentials.step_up": "it looks at the acting account's own password",
+    "credentials.change_password": "it is one's own, and asks for the old one",
+    "credentials.accept": "whoever holds an invitation is not signed in yet",
 }
 #: Actions whose entry is another's: they are parts of it.
 PART = {
