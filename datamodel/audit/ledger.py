@@ -1,12 +1,13 @@
 """Append, seal, and tell the position."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from datamodel.audit.canonical import canonical_bytes, leaf_hash, plain
+from datamodel.audit.canonical import canonical_bytes, plain
 from datamodel.audit.tables import EntryRow, EventRow
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import ActorLike, UnitOfWork
@@ -55,25 +56,35 @@ def seal(session: Session) -> int:
     """Give every event that is certain to be final its position; return the newest position (0 when none).
 
     Takes the rows below the oldest running transaction in the order (transaction, sequence): no row can appear below that
-    horizon later, so positions have no gaps and never move. Commit afterwards.
+    horizon later, so positions have no gaps and never move. Whoever may not read the ledger may still ask for it.
+    Commit afterwards.
     """
+    newest: int = session.execute(text("select app.seal_events()")).scalar_one()
+    return newest
+
+
+def lag(session: Session) -> float:
+    """Return for how many seconds the oldest event without position has waited (0 when none waits)."""
+    seconds: float = session.execute(text("select app.seal_lag()")).scalar_one()
+    return seconds
+
+
+def moment(session: Session) -> tuple[int, datetime]:
+    """Return the newest sealed position and an instant at which it was the newest: nothing is sealed meanwhile."""
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SEAL_LOCK})
-    position: int = session.execute(select(func.coalesce(func.max(EntryRow.position), 0))).scalar_one()
-    rows = session.execute(
-        text(
-            "select e.id, e.body from app.audit_event e left join app.audit_entry s on s.event_id = e.id "
-            "where s.event_id is null and e.xid < pg_snapshot_xmin(pg_current_snapshot()) order by e.xid, e.seq"
-        )
-    ).all()
-    if rows:
-        session.execute(
-            insert(EntryRow),
-            [
-                {"position": position + number, "event_id": row.id, "leaf": leaf_hash(bytes(row.body))}
-                for number, row in enumerate(rows, start=1)
-            ],
-        )
-    return position + len(rows)
+    row = session.execute(
+        text("select coalesce(max(position), 0) as position, clock_timestamp() as at from app.audit_entry")
+    ).one()
+    return row.position, row.at
+
+
+def position_at(session: Session, instant: datetime) -> int:
+    """Return the newest position that was sealed at `instant` (0 when nothing was)."""
+    session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SEAL_LOCK})
+    found: int = session.execute(
+        select(func.coalesce(func.max(EntryRow.position), 0)).where(EntryRow.sealed_at <= instant)
+    ).scalar_one()
+    return found
 
 
 def position(session: Session) -> int:

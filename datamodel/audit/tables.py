@@ -55,8 +55,31 @@ class EntryRow(Base):
     """The sealed order: one position for each committed event. Append-only."""
 
     __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_study", "study_id", "study_position", unique=True),)
 
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     event_id: Mapped[UUID] = mapped_column(ForeignKey(EventRow.id), unique=True)
+    #: the event's study and its place among the events of that study; none for what concerns the installation
+    study_id: Mapped[UUID | None]
+    study_position: Mapped[int | None] = mapped_column(BigInteger)
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("clock_timestamp()"))
+
+
+class CheckpointRow(Base):
+    """A signed head of one tree: of the installation, or of one study. Append-only."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (Index("ix_checkpoint_study", "study_id", "size"),)
+
+    #: the tree's name, as its first line says it
+    origin: Mapped[str] = mapped_column(Text, primary_key=True)
+    #: how many entries the tree has
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    study_id: Mapped[UUID | None]
+    #: up to which position of the installation this head counts
+    position: Mapped[int] = mapped_column(BigInteger)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    #: the signed note, whole (C2SP tlog-checkpoint)
+    note: Mapped[str] = mapped_column(Text)
+    signed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("clock_timestamp()"))

@@ -14,9 +14,11 @@ from datamodel.kernel.database import Base
 from datamodel.migrations import tables as own
 from datamodel.participants import tables as participants
 from datamodel.records import tables as records
+from datamodel.rehearsal import tables as rehearsal
 from datamodel.study import tables as study
 from datamodel.tasks import tables as tasks
 from datamodel.trail import tables as trail
+from datamodel.vault import tables as vault
 
 METADATA = Base.metadata
 ROOMS = (
@@ -31,9 +33,11 @@ ROOMS = (
     own,
     participants,
     records,
+    rehearsal,
     study,
     tasks,
     trail,
+    vault,
 )
 
 
@@ -83,6 +87,7 @@ GUARDS: dict[str, Guard] = {
     # the ledger: it is what the others are held against
     "audit_event": Guard("study", is_append_only=True, is_regulated=False),
     "audit_entry": Guard("open", is_append_only=True, is_regulated=False, sealer="writes"),
+    "checkpoint": Guard("open", is_append_only=True, is_regulated=False, sealer="writes"),
     # studies
     "study": Guard("study", sealer="reads"),
     "site": Guard("study"),
@@ -112,6 +117,11 @@ GUARDS: dict[str, Guard] = {
     # what was looked at afterwards
     "critical_field": Guard("study", is_append_only=True),
     "change_review": Guard("study", is_append_only=True),
+    "participant_identity": Guard("participant"),
+    "rehearsal": Guard("study"),
+    # wrapped keys: worth nothing without the root key, and needed wherever something sealed is read
+    "installation": Guard("open", sealer="reads"),
+    "data_key": Guard("open"),
     # what the guards themselves need
     "scope_key": Guard("owner", is_regulated=False),
     "unaccounted": Guard("owner", is_regulated=False),
