@@ -27,7 +27,7 @@ Hit = tuple[str, str, str]
 def studies(visit: Visit) -> Any:
     """Return the studies of the reader, with what waits in each."""
     actor = visit.visitor.actor
-    with reading() as session:
+    with reading(actor) as session:
         found = study_reads.studies_of(session, actor)
         cards = [{"study": study, "counts": _counts(session, actor, study.code)} for study in found]
     return views.studies(cards)
@@ -46,7 +46,7 @@ def _counts(session: Session, actor: Actor, study: str) -> list[tuple[str, int]]
 
 def overview(visit: Visit) -> Any:
     """Return a study at one glance."""
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         found = load(session, visit)
     return views.overview(found, visit)
 
@@ -56,7 +56,7 @@ def search(visit: Visit) -> Any:
     asked = visit.query.get("q", "").strip()[:80]
     groups: list[tuple[str, list[Hit]]] = []
     if asked:
-        with reading() as session:
+        with reading(visit.visitor.actor) as session:
             groups = [
                 ("Participants", _people(session, visit, asked)),
                 ("Visits and forms", _forms(session, visit, asked)),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from apps.shell.frame import Visit
 from apps.shell.places import places, with_questions
+from apps.shell.session import clock
 from apps.shell.status import combined
 from apps.shell.words import plural
 from datamodel.access.rights import may
@@ -23,6 +24,8 @@ from datamodel.participants import reads as participant_reads
 from datamodel.participants.reads import Participant
 from datamodel.records import reads as record_reads
 from datamodel.records.reads import StatusGrid
+from datamodel.scheduling import reads as schedule_reads
+from datamodel.scheduling.week import Week
 from datamodel.study import reads as study_reads
 from datamodel.study.reads import Study
 
@@ -55,9 +58,7 @@ class Overview:
 
     people: list[Participant] = field(default_factory=list)
     visits: list[VisitCounts] | None = None
-    unfinished: int | None = None
-    #: participants with an unfinished form at each visit
-    unfinished_at: list[int] = field(default_factory=list)
+    week: Week | None = None
     questions: dict[str, int] | None = None
     opened: list[int] = field(default_factory=list)
     health: SyncHealth | None = None
@@ -118,14 +119,11 @@ def _visits(session: Session, visit: Visit, found: Overview) -> None:
     grid = record_reads.status_grid(session, actor, study=code, queries=asked)
     grid = with_questions(grid, asked)
     words = places(protocol)
-    unfinished = {key[:2] for key, cell in grid.cells.items() if cell.state == "in_progress"}
-    by_event = Counter(event for _, event in unfinished)
     counts = by_visit(grid)
     found.visits = [
         VisitCounts(words.event_label(name), words.event_slugs[name], each) for name, each in counts.items()
     ]
-    found.unfinished = len({code for code, _ in unfinished})
-    found.unfinished_at = [by_event[name] for name in counts]
+    found.week = schedule_reads.this_week(session, actor, study=code, grid=grid, now=clock())
 
 
 def by_visit(grid: StatusGrid) -> dict[str, dict[str, int]]:

@@ -61,7 +61,6 @@ def search(asked: str, groups: list[tuple[str, list[tuple[str, str, str]]]]) -> 
 def _sparks(found: Overview) -> dict[str, Markup]:
     return {
         "enrolled": charts.spark(found.growth),
-        "unfinished": charts.spark(found.unfinished_at),
         "questions": charts.spark(found.opened),
         "runs": charts.spark([run.rows_changed for run in reversed(found.runs)]),
     }

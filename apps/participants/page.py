@@ -18,13 +18,14 @@ from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.kernel.errors import NotFoundError
 from datamodel.participants import reads as participant_reads
 from datamodel.records import reads as record_reads
+from datamodel.scheduling import reads as schedule_reads
 from datamodel.study import reads as study_reads
 
 
 def load_grid(visit: Visit) -> GridState | None:
     """Return the grid as the address asks for it; None when the study has no design yet."""
     actor, code = visit.visitor.actor, visit.code
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         try:
             protocol = study_reads.design(session, visit.study.id).protocol
         except NotFoundError:
@@ -35,8 +36,10 @@ def load_grid(visit: Visit) -> GridState | None:
         found = record_reads.status_grid(session, actor, study=code, queries=asked)
         found = with_questions(found, asked)
         people = participant_reads.participants(session, actor, study=code)
+        week = schedule_reads.this_week(session, actor, study=code, grid=found, now=clock())
     enrolled = frozenset(one.code for one in people if one.enrolled_on)
-    return GridState.from_query(found, places(protocol), visit.query, enrolled=enrolled)
+    waited_for = {"week": week.due, "overdue": week.overdue}
+    return GridState.from_query(found, places(protocol), visit.query, enrolled=enrolled, waited_for=waited_for)
 
 
 def grid(visit: Visit) -> Any:
@@ -77,7 +80,7 @@ def one_record(visit: Visit) -> Any:
     """Return one participant's record."""
     subject = visit.named["subject"]
     visit.crumbs = [("Participants", f"/app/{visit.code}/participants"), (subject, "")]
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         found = record.load(session, visit, now=clock())
     visit.title = f"{subject}, record"
     return views.record(found, visit)

@@ -1,5 +1,6 @@
 """The grid's choices and what they leave; the record's facts. No widgets, no server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -16,6 +17,8 @@ SIZES: Final = (25, 50, 100)
 ANY: Final = "any"
 #: Choice of status: everyone who was ever enrolled, whatever became of it.
 EVER: Final = "ever"
+#: Choices of what a participant is waited for: word for the filter.
+DUE: Final = {"week": "Visit due this week", "overdue": "Visit overdue"}
 #: Cell states that call for somebody.
 PROBLEMS: Final = frozenset({"query", "answered", "overdue", "outside_window"})
 
@@ -35,20 +38,35 @@ class GridState(param.Parameterized):
     status = param.String(default="", doc="Status of the participant; empty for all.")
     cell = param.String(default="", doc="State that at least one form must have; empty for any.")
     visit = param.String(default="", doc="The one event shown, as in addresses; empty for all.")
+    due = param.String(default="", doc="week: a visit due this week; overdue: one overdue; empty for all.")
     text = param.String(default="", doc="Part of the subject's code.")
     problems = param.Boolean(default=False, doc="Only subjects with a question or something overdue.")
     page = param.Integer(default=1, bounds=(1, None))
     size = param.Integer(default=SIZES[0])
 
     def __init__(
-        self, grid: StatusGrid, places: Places, *, enrolled: frozenset[str] = frozenset(), **choices: Any
+        self,
+        grid: StatusGrid,
+        places: Places,
+        *,
+        enrolled: frozenset[str] = frozenset(),
+        waited_for: Mapping[str, frozenset[str]] | None = None,
+        **choices: Any,
     ) -> None:
         self.grid, self.places, self.enrolled = grid, places, enrolled
+        #: choice of `due` -> codes of participants it leaves
+        self.waited_for = waited_for or {}
         super().__init__(**choices)
 
     @classmethod
     def from_query(
-        cls, grid: StatusGrid, places: Places, query: dict[str, str], *, enrolled: frozenset[str] = frozenset()
+        cls,
+        grid: StatusGrid,
+        places: Places,
+        query: dict[str, str],
+        *,
+        enrolled: frozenset[str] = frozenset(),
+        waited_for: Mapping[str, frozenset[str]] | None = None,
     ) -> "GridState":
         """Return the state that an address describes; what it does not know is left out."""
         number = query.get("page", "1")
@@ -57,6 +75,8 @@ class GridState(param.Parameterized):
             grid,
             places,
             enrolled=enrolled,
+            waited_for=waited_for,
+            due=query.get("due", "") if query.get("due") in DUE else "",
             site=query.get("site", ""),
             status=query.get("status", ""),
             cell=query.get("state", ""),
@@ -74,6 +94,7 @@ class GridState(param.Parameterized):
             "status": self.status,
             "state": self.cell,
             "visit": self.visit,
+            "due": self.due,
             "subject": self.text,
             "problems": "yes" if self.problems else "",
             "page": self.number if self.number > 1 else "",
@@ -121,6 +142,7 @@ class GridState(param.Parameterized):
             for one in self.grid.subjects
             if (not self.site or one.site == self.site)
             and (not self.status or self._has_status(one))
+            and (not self.due or one.participant in self.waited_for.get(self.due, frozenset()))
             and (not asked or asked in one.participant.lower())
             and (not self.problems or self._has(one, PROBLEMS))
             and (not self.cell or self._is(one, self.cell))

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from markupsafe import Markup, escape
 
 from apps.participants.record import Record
-from apps.participants.state import ANY, EVER, SIZES, GridState
+from apps.participants.state import ANY, DUE, EVER, SIZES, GridState
 from apps.shell import charts
 from apps.shell.frame import Visit, pane
 from apps.shell.status import STATES, icon
@@ -119,6 +119,13 @@ def filters(state: GridState) -> dict[str, object]:
             label="Visit",
             value=state.visit if state.visit in visits.values() else ANY,
             options={"All visits": ANY} | visits,
+            width=170,
+            **every,
+        ),
+        "due": pmui.Select(
+            label="Waited for",
+            value=state.due or ANY,
+            options={"Anybody": ANY} | {word: one for one, word in DUE.items()},
             width=170,
             **every,
         ),

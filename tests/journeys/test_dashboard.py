@@ -94,6 +94,8 @@ def test_every_number_of_the_overview_opens_the_rows_it_counts(visit, base):
     told += [
         (one.get_attribute("href"), number(one.get_attribute("aria-label").rsplit(":", 1)[1])) for one in every_ninth
     ]
+    overdue = page.locator("a[href$='due=overdue']")
+    told.append((overdue.get_attribute("href"), number(overdue.inner_text())))
     assert len(told) > 6
     for href, count in told:
         page.goto(base + href)

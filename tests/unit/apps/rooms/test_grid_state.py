@@ -119,3 +119,15 @@ def test_a_question_about_a_form_without_an_entry_is_in_the_grid():
 
 def test_the_legend_lists_each_state_that_is_used():
     assert state().used_states == ["not_started", "complete", "query"]
+
+
+def test_participants_waited_for_are_those_of_the_week():
+    waited_for = {"week": frozenset({"700-1000"}), "overdue": frozenset({"702-1002"})}
+
+    def left(due):
+        found = GridState.from_query(status_grid(), places(DESIGN), {"due": due}, waited_for=waited_for)
+        return [one.participant for one in found.subjects], found.query()["due"]
+
+    assert left("week") == (["700-1000"], "week")
+    assert left("overdue") == (["702-1002"], "overdue")
+    assert left("other")[1] == ""
