@@ -98,10 +98,13 @@ def test_five_wrong_confirmations_end_every_session_and_are_told_as_misuse(world
 
 
 def test_wrong_confirmations_stay_counted_when_what_asked_for_them_fails(world):
-    for n in range(4):
-        with pytest.raises(RuntimeError), world.unit(world.actor()) as unit:
-            actions.confirm(unit, password=f"wrong number {n}")
+    def fails() -> None:
+        with world.unit(world.actor()) as unit:
+            actions.confirm(unit, password="a wrong one")
             raise RuntimeError
+
+    for _ in range(4):
+        pytest.raises(RuntimeError, fails)
     assert world.confirm("wrong again").code == "credentials-misuse"
 
 

@@ -99,6 +99,8 @@ OPEN = {
 }
 #: Actions whose entry is another's: they are parts of it.
 PART = {
+    "credentials.second_factor": "the session that it ends in names it (access.start_session)",
+    "credentials.complete": "the session that it ends in names it (access.start_session)",
     "access.enlist_service": "study.create names it",
     "intake.open_envelope": "it changes nothing; intake.settle, in the same unit, does",
 }

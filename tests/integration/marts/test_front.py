@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -238,3 +238,67 @@ def test_table_one_by_arm_of_the_study(study):
     html = table._repr_html_()
     assert "Zephyrine" in html
     assert "http" not in html
+
+
+def tables_of(study):
+    """Every table of what was opened, by its name."""
+    return {name: study.snapshot.frame(name) for name in study.snapshot.tables}
+
+
+def test_the_study_as_it_was_equals_the_snapshot_of_that_moment(trial, notebook):
+    now = notebook()
+    then = tables_of(now)
+    trial.revise("phone", ("S-3", "call_arm_1", 1, 0, "complete", {"said": "Later"}))
+    trial.take()
+    past = notebook().as_of(now.snapshot.taken_at)
+    assert past.snapshot.position == now.snapshot.position
+    assert past.snapshot.number == 0
+    found = tables_of(past)
+    assert found.keys() == then.keys()
+    assert [name for name, frame in then.items() if not frame.equals(found[name])] == []
+    assert notebook().form("phone").height == past.form("phone").height + 1
+    assert past.at(1).snapshot.number == 1
+
+
+def test_a_moment_needs_a_zone_a_past_and_a_study(notebook):
+    study = notebook()
+    with pytest.raises(BadInputError, match="no time zone"):
+        study.as_of(datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is tested
+    with pytest.raises(BadInputError, match="lies ahead"):
+        study.as_of(datetime.now(UTC) + timedelta(days=1))
+    with pytest.raises(NotFoundError, match="did not exist yet"):
+        study.as_of(datetime(2001, 1, 1, tzinfo=UTC))
+
+
+def test_a_blinded_reader_has_no_arm_in_the_past_either(trial, notebook):
+    past = notebook(is_unblinded=False).as_of(datetime.now(UTC))
+    assert "arm_id" not in past.participants().columns
+    assert past.snapshot.is_blinded
+
+
+def test_the_audit_trail_says_who_did_what(trial, notebook):
+    frame = notebook("data_manager").audit()
+    assert frame.columns[:4] == ["position", "at", "who", "role"]
+    assert "marts.open_snapshot" in frame["action"].to_list()
+    assert frame["at"].is_sorted(descending=True)
+    only = notebook("data_manager").audit(kind="exports")
+    assert {one.split(".")[0] for one in only["action"]} == {"marts"}
+    assert all(one for one in only["what"])
+
+
+def test_the_history_of_a_value_says_what_it_was_before(trial, notebook):
+    row = ("S-3", "call_arm_1", 1, 0, "complete")
+    trial.revise("phone", (*row, {"said": "First"}))
+    trial.revise("phone", (*row, {"said": "Second"}))
+    frame = notebook("data_manager").history("phone", subject="S-3")
+    assert frame.select("field", "old", "new", "revision").rows() == [("said", "First", "Second", 2)]
+    assert frame["who"][0]
+    entered = notebook("data_manager").history("phone", subject="S-3", first=True)
+    assert (None, "First") in entered.select("old", "new").rows()
+
+
+def test_the_history_hides_what_is_blinded_and_other_sites(trial, notebook):
+    blind = notebook("data_manager", is_unblinded=False).history(first=True)
+    assert "arm" not in blind["field"].to_list()
+    assert "arm" in notebook("data_manager").history(first=True)["field"].to_list()
+    assert notebook("data_manager", site="A").history(first=True)["site_id"].unique().to_list() == ["A"]
