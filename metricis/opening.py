@@ -1,10 +1,14 @@
 """How a notebook comes in: where the installation is, whose token it holds, and the one ledger event of opening."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
+
+from sqlalchemy.orm import Session
 
 from datamodel.access import reads as access
 from datamodel.access.actor import KNOCKING, Actor
@@ -41,9 +45,7 @@ def open_for_reading(code: str, wanted: Wanted) -> Opened:
     NotFoundError
         When there is no such study or snapshot.
     """
-    find_home()
-    url = _database_url()
-    actor = _reader(url)
+    url, actor = come_in()
     require(may(actor, "study:data:read", study=code))
     membership = actor.membership(code)
     snapshot = open_snapshot(
@@ -64,6 +66,52 @@ def open_for_reading(code: str, wanted: Wanted) -> Opened:
             change={"new": {"number": snapshot.number, "is_blinded": snapshot.is_blinded, "site": snapshot.site}},
         )
     return Opened(snapshot=snapshot, title=study.title, role=role_in_words(actor.role(code)))
+
+
+def open_moment(code: str, at: datetime) -> Opened:
+    """Open the study as it was at the instant `at` for whoever holds the notebook token, and tell the ledger.
+
+    Errors are `exports.marts.moment.as_of`'s and those of the token.
+    """
+    from exports.marts.moment import as_of
+
+    url, actor = come_in()
+    membership = actor.membership(code)
+    moment = as_of(
+        url,
+        study=code,
+        folder=settings().marts_folder,
+        actor=actor,
+        at=at,
+        unblinded=bool(may(actor, "study:blinded:read", study=code)),
+        site=membership.site if membership else None,
+    )
+    with unit_of_work(url, actor, reason="opened in a notebook") as unit:
+        study = studies.study(unit.session, code)
+        ledger.record(
+            unit,
+            "marts.open_moment",
+            study_id=study.id,
+            subject=f"study:{code}",
+            role=actor.role(code),
+            change={"new": {"at": at.isoformat(), "position": moment.position, "is_blinded": moment.is_blinded}},
+        )
+    return Opened(snapshot=moment, title=study.title, role=role_in_words(actor.role(code)))
+
+
+@contextmanager
+def asking() -> Iterator[tuple[Session, Actor]]:
+    """Give a session for reads, and whoever holds the notebook token."""
+    url, actor = come_in()
+    with unit_of_work(url, actor) as unit:
+        yield unit.session, actor
+
+
+def come_in() -> tuple[str, Actor]:
+    """Return the installation's database and whoever holds the notebook token; RefusedError when there is none."""
+    find_home()
+    url = _database_url()
+    return url, _reader(url)
 
 
 def find_home() -> None:

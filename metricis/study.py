@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import polars as pl
 
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError
+from datamodel.kernel.settings import settings
 from datamodel.scheduling.states import Plan, visit_state
+from datamodel.trail import reads as trail
 from exports.marts.reader import Snapshot
 from metricis import forms as shaping
+from metricis import trails
 from metricis.forms import Repeats, Values
-from metricis.opening import Opened, Wanted, open_for_reading
+from metricis.opening import Opened, Wanted, asking, open_for_reading, open_moment
 
 if TYPE_CHECKING:
     from metricis.tables import TableOne
@@ -71,7 +74,7 @@ class Study:
         """One line for the foot of every output: study, snapshot, position, software."""
         shot = self.snapshot
         return (
-            f"{shot.study}, snapshot {shot.number} of {shot.taken_at:%d-%b-%Y %H:%M} UTC (ledger position "
+            f"{shot.study}, {shot.name} of {shot.taken_at:%d-%b-%Y %H:%M} UTC (ledger position "
             f"{shot.position}, design {shot.design_version}), Metricis {shot.about['software']}"
         )
 
@@ -342,7 +345,7 @@ class Study:
         where = f", site {shot.site} only" if shot.site else ""
         return {
             "Study": f"{shot.study}: {self._opened.title}",
-            "Snapshot": f"{shot.number} of {shot.taken_at:%d-%b-%Y %H:%M} UTC, ledger position {shot.position}",
+            "Data": f"{shot.name} of {shot.taken_at:%d-%b-%Y %H:%M} UTC, ledger position {shot.position}",
             "Design": f"version {shot.design_version}, {self._table('forms').height} forms",
             "Participants": str(self._table("participants").height),
             "You": f"{self._opened.role}, {sees}{where}",
@@ -354,9 +357,77 @@ class Study:
 
         shot = self.snapshot
         other = open_snapshot(
-            shot.folder.parent.parent, shot.study, number=snapshot, unblinded=not shot.is_blinded, site=shot.site
+            settings().marts_folder, shot.study, number=snapshot, unblinded=not shot.is_blinded, site=shot.site
         )
         return Study(replace(self._opened, snapshot=other))
+
+    def as_of(self, at: datetime) -> "Study":
+        """Return the study as it was at an instant (with a zone), for the same reader.
+
+        Every frame equals what a snapshot taken at that instant held. Opening is written in the ledger.
+
+        Raises
+        ------
+        BadInputError
+            When `at` has no zone or lies ahead.
+        NotFoundError
+            When the study did not exist yet.
+        """
+        return Study(open_moment(self.code, at))
+
+    # ------------------------------------------------------------------ who did what, when, and why
+
+    def audit(
+        self,
+        *,
+        kind: str | None = None,
+        who: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Return the audit trail as it is now: one row an event, newest first.
+
+        Columns: position (null until sealed), at, who, role, what (in words), action, subject, reason, change (JSON).
+        `kind` is one of data, questions, consent, assessments, people, exports, set-up. At most 10,000 rows at once:
+        narrow by day for more.
+
+        Raises
+        ------
+        RefusedError
+            When the reader may not read the audit trail.
+        BadInputError
+            When the kind is none of those.
+        """
+        if kind is not None:
+            _one_of("kind", kind, tuple(trail.KINDS))
+        asked = trail.EventFilter(since=since, until=until, who=who, kind=kind)
+        with asking() as (session, actor):
+            found = trail.events(session, actor, study=self.code, asked=asked)
+        return trails.events_frame(found)
+
+    def history(
+        self,
+        form: str | None = None,
+        *,
+        subject: str | None = None,
+        field: str | None = None,
+        first: bool = False,
+        critical: bool = False,
+    ) -> pl.DataFrame:
+        """Return changes of values as they are now: one row a change, newest first; who, when, why, what it was before.
+
+        `first` asks for first entries too, `critical` for the study's critical fields only. At most 10,000 rows at once.
+
+        Raises
+        ------
+        RefusedError
+            When the reader may not read the audit trail or form values.
+        """
+        name = self._resolve(form) if form else None
+        asked = trail.ChangeFilter(participant=subject, form=name, field=field, first=first, critical=critical)
+        with asking() as (session, actor):
+            found = trail.changes(session, actor, study=self.code, asked=asked)
+        return trails.changes_frame(found)
 
 
 class Forms:

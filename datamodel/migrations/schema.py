@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from datamodel.access import tables as access
+from datamodel.approvals import tables as approvals
 from datamodel.assessments import tables as assessments
 from datamodel.audit import tables as audit
 from datamodel.connections import tables as connections
@@ -23,6 +24,7 @@ from datamodel.vault import tables as vault
 METADATA = Base.metadata
 ROOMS = (
     access,
+    approvals,
     assessments,
     audit,
     connections,
@@ -79,6 +81,9 @@ GUARDS: dict[str, Guard] = {
     "credential_recovery": Guard("door"),
     "credential_invitation": Guard("door"),
     "credential_identity": Guard("door", free=("used_at",)),
+    # acts that need two people
+    "approval": Guard("study", is_append_only=True),
+    "approval_step": Guard("study", is_append_only=True, through=("approval_id", "approval")),
     # short-lived steps of signing in; what comes of them is in the ledger
     "credential_try": Guard("door", is_regulated=False),
     "credential_challenge": Guard("door", is_regulated=False),

@@ -36,6 +36,11 @@ class Snapshot:
     about: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
     @property
+    def name(self) -> str:
+        """What people call it: `snapshot 3`, or `the state` of an instant of which no snapshot was taken."""
+        return f"snapshot {self.number}" if self.number else "the state"
+
+    @property
     def path(self) -> Path:
         """The DuckDB file that this reader reads."""
         return self.folder / file_name(is_blinded=self.is_blinded)
@@ -139,7 +144,8 @@ def open_snapshot(
             f"The study {study} has no snapshot “{number}”. Numbers that exist: {have}. "
             "One is taken after each sync with REDCap; start a sync, or ask the study's data manager."
         )
-    return _snapshot(folder, study, known[-1], unblinded=unblinded, site=site)
+    about = known[-1]
+    return _snapshot(folder / study / str(about["number"]), study, about, unblinded=unblinded, site=site)
 
 
 def numbers(folder: Path, study: str) -> list[int]:
@@ -150,12 +156,17 @@ def numbers(folder: Path, study: str) -> list[int]:
     return sorted(int(one.name) for one in place.iterdir() if one.name.isdigit() and (one / DESCRIPTION).exists())
 
 
+def open_folder(place: Path, *, study: str, unblinded: bool = False, site: str | None = None) -> Snapshot:
+    """Open the snapshot in the folder `place`."""
+    return _snapshot(place, study, _about(place), unblinded=unblinded, site=site)
+
+
 def _about(place: Path) -> dict[str, Any]:
     about: dict[str, Any] = orjson.loads((place / DESCRIPTION).read_bytes())
     return about
 
 
-def _snapshot(folder: Path, study: str, about: dict[str, Any], *, unblinded: bool, site: str | None) -> Snapshot:
+def _snapshot(place: Path, study: str, about: dict[str, Any], *, unblinded: bool, site: str | None) -> Snapshot:
     return Snapshot(
         study=study,
         number=about["number"],
@@ -163,7 +174,7 @@ def _snapshot(folder: Path, study: str, about: dict[str, Any], *, unblinded: boo
         data_position=about["data_position"],
         taken_at=datetime.fromisoformat(about["taken_at"]),
         design_version=about["design_version"],
-        folder=folder / study / str(about["number"]),
+        folder=place,
         is_blinded=not unblinded,
         site=site,
         about=about,

@@ -22,7 +22,7 @@ from datamodel.audit import ledger
 from datamodel.kernel.clock import Clock
 from datamodel.kernel.errors import NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts import source
 from exports.marts.build import Build, Progress, build
@@ -76,31 +76,34 @@ def take_snapshot(
     """
     require(may(actor, "study:data:snapshot", study=study))
     unblinded = bool(may(actor, "study:blinded:read", study=study))
+    with unit_of_work(url, actor) as unit:
+        about = studies.study(unit.session, study)
+    settle(url, actor, about.id)
     with unit_of_work(url, actor, clock=clock) as unit:
-        about, now = studies.study(unit.session, study), unit.instant
-    _settle(url, actor, about.id)
-    with _only_one(folder / study), source.as_of(url, study_id=about.id) as of:
+        position, now = ledger.moment(unit.session)
+        now = unit.instant if clock else now
+    with only_one(folder / study), source.as_of(url, actor=actor, study_id=about.id, position=position) as of:
         data = source.data_position(of)
         if (present := _unchanged(of, folder, study, data)) is not None:
             return open_snapshot(folder, study, number=present, unblinded=unblinded)
         number = max(numbers(folder, study), default=0) + 1
-        with _aside(folder / study, number) as place:
+        with aside(folder / study, number) as place:
             today = now.astimezone(ZoneInfo(about.time_zone)).date()
             design, work = build(of, place, mode=about.integration_mode, today=today, progress=progress)
             if work.found:
                 raise SnapshotRefusedError(study, work.found)
             event_id = new_id()
-            described = _describe(place, work, number=number, of=of, data=data, design=design, at=now, event=event_id)
+            described = describe(place, work, number=number, of=of, data=data, design=design, at=now, event=event_id)
             _publish(url, actor, place=place, described=described, study_id=about.id, study=study, reason=reason)
     return open_snapshot(folder, study, number=number, unblinded=unblinded)
 
 
-def _settle(url: str, actor: Actor, study_id: UUID) -> None:
+def settle(url: str, actor: Actor, study_id: UUID) -> None:
     """Give positions to all that was committed, waiting a little while an older transaction still runs."""
 
     def unsealed() -> int:
-        with unit_of_work(url, actor) as unit:
-            ledger.seal(unit.session)
+        with sealing(url) as session:
+            ledger.seal(session)
         with unit_of_work(url, actor) as unit:
             waiting = text(
                 "select count(*) from app.audit_event e where e.study_id = :study "
@@ -118,7 +121,7 @@ def _settle(url: str, actor: Actor, study_id: UUID) -> None:
 
 
 @contextmanager
-def _only_one(place: Path) -> Iterator[None]:
+def only_one(place: Path) -> Iterator[None]:
     """Let one process at a time take snapshots of a study; a killed one gives way at once."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / ".lock").open("w") as lock:
@@ -141,11 +144,11 @@ def _unchanged(of: source.Source, folder: Path, study: str, data: int) -> int | 
         shutil.rmtree(newest.folder)
         return _unchanged(of, folder, study, data)
     is_same = newest.data_position == data and newest.about["format"] == FORMAT
-    return newest.number if is_same and newest.about["software"] == _software() else None
+    return newest.number if is_same and newest.about["software"] == software() else None
 
 
 @contextmanager
-def _aside(place: Path, number: int) -> Iterator[Path]:
+def aside(place: Path, number: int) -> Iterator[Path]:
     """Give a folder to build in; whatever is left in it, or was left by a killed process, is removed."""
     for left in place.glob(".building-*"):
         shutil.rmtree(left)
@@ -157,7 +160,7 @@ def _aside(place: Path, number: int) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)  # gone already when it was renamed
 
 
-def _describe(
+def describe(
     place: Path, work: Build, *, number: int, of: source.Source, data: int, design: int, at: datetime, event: UUID
 ) -> dict[str, Any]:
     """Write `snapshot.json` and make all files read-only; return what was written."""
@@ -169,7 +172,7 @@ def _describe(
         "taken_at": at.isoformat(),
         "design_version": design,
         "format": FORMAT,
-        "software": _software(),
+        "software": software(),
         "event_id": str(event),
         "rows": work.rows,
         "sha256": {name: _digest(path) for name, path in files.items()},
@@ -208,5 +211,6 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _software() -> str:
+def software() -> str:
+    """Return the version that makes snapshots now."""
     return installed_version("metricis")

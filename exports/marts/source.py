@@ -19,6 +19,8 @@ from psycopg import sql
 
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import TransientFault
+from datamodel.kernel.scope import SETTING, scope_for
+from datamodel.kernel.unit import ActorLike
 
 #: rows that reach a mart: did the event `e` write one?
 _BEARING: Final = (
@@ -40,6 +42,8 @@ _BEARING: Final = (
     "select 1 from app.study r where r.event_id = e.event_id",
     "select 1 from app.redcap_connection r where r.event_id = e.event_id",
 )
+#: For how long a snapshot may read, in seconds.
+_LONGEST: Final = 3600.0
 _SEALED: Final = (
     "with sealed as materialized (select event_id, position from app.audit_entry where position <= {position}) "
 )
@@ -67,8 +71,8 @@ class Source:
 
 
 @contextmanager
-def as_of(url: str, *, study_id: UUID, position: int | None = None) -> Iterator[Source]:
-    """Open the study as of `position` (default: the newest sealed one).
+def as_of(url: str, *, actor: ActorLike, study_id: UUID, position: int | None = None) -> Iterator[Source]:
+    """Open the study as of `position` (default: the newest sealed one), as far as `actor` may see it.
 
     Raises
     ------
@@ -78,6 +82,11 @@ def as_of(url: str, *, study_id: UUID, position: int | None = None) -> Iterator[
     try:
         with dbapi.connect(libpq_url(url)) as connection, connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read, read only")
+            # A large study is read for longer than the application's transactions may take; it only reads.
+            cursor.execute("set local transaction_timeout = 0")
+            cursor.execute("set local idle_in_transaction_session_timeout = 0")
+            scope = scope_for(url, actor, seconds=_LONGEST)
+            cursor.execute("select set_config($1, $2, true)", (SETTING, scope))
             newest = position
             if newest is None:
                 cursor.execute("select coalesce(max(position), 0)::bigint from app.audit_entry")

@@ -1,0 +1,85 @@
+"""What happened, in plain words. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Change = Mapping[str, Any]
+
+
+def _count(said: Any, one: str, many: str) -> str:
+    """Return a number with its noun; the ledger's profile writes numbers as text."""
+    number = int(said)
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _new(change: Change) -> Change:
+    found = change.get("new")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _batch(change: Change) -> str:
+    parts = [
+        (change.get("new", 0), "first entry", "first entries"),
+        (change.get("changed", 0), "changed", "changed"),
+        (change.get("removed", 0), "removed", "removed"),
+    ]
+    said = ", ".join(_count(number, one, many) for number, one, many in parts if int(number))
+    return f"Values came in from the source: {said or 'nothing new'}"
+
+
+def _people(change: Change) -> str:
+    return (
+        f"Participants brought up to date: {_count(change.get('new', 0), 'new', 'new')}, "
+        f"{_count(change.get('changed', 0), 'changed', 'changed')}"
+    )
+
+
+def _asked(change: Change) -> str:
+    opened, closed = int(change.get("opened", 0)), int(change.get("closed", 0))
+    return f"Data questions from checks: {opened:,} opened, {closed:,} closed"
+
+
+#: action -> its words; a function takes what changed
+WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
+    "access.create_account": "An account was created",
+    "access.grant": lambda change: f"A role was given: {_new(change).get('role', '')}".rstrip(": ").replace("_", " "),
+    "access.make_link": "A sign-in link was made",
+    "access.make_token": "An access token was made",
+    "access.revoke_sessions": "Signed-in browsers were signed out",
+    "access.rotate_session": "A signed-in browser got a new identity",
+    "access.sign_in": "Signed in",
+    "access.sign_out": "Signed out",
+    "access.use_link": "Signed in with a link",
+    "assessments.create_battery": "A battery of tasks was set up",
+    "assessments.file_session": "Results of a task were filed",
+    "connections.connect": "The REDCap connection was set up",
+    "connections.request_sync": "A sync with REDCap was asked for",
+    "consent.publish": "A consent version was published",
+    "consent.file_signature": "A signed consent was filed",
+    "consent.file_decline": "A declined consent was filed",
+    "consent.withdraw": "Consent was withdrawn",
+    "discrepancies.raise_batch": _asked,
+    "intake.accept": "A participant's answers arrived",
+    "intake.settle": "Arrived answers were dealt with",
+    "marts.open_snapshot": lambda change: f"Snapshot {_new(change).get('number', '')} was opened in a notebook",
+    "marts.open_moment": "The study as it was at an instant was opened in a notebook",
+    "marts.take_snapshot": lambda change: f"Snapshot {_new(change).get('number', '')} was taken",
+    "participants.ensure": _people,
+    "records.revise_batch": _batch,
+    "sdtm.export": "SDTM data sets were exported",
+    "study.add_site": "A site was added",
+    "study.create": "The study was created",
+    "study.publish_design": "A design version was published",
+    "tasks.assign": "Tasks were assigned",
+    "trail.mark_critical": "The list of critical fields was changed",
+    "trail.review": "Changes of critical values were reviewed",
+}
+
+
+def in_words(action: str, change: Change) -> str:
+    """Return what an event says to people; an action without words of its own is said by its name."""
+    words = WORDS.get(action)
+    if words is None:
+        room, _, verb = action.partition(".")
+        return f"{verb.replace('_', ' ').capitalize()} ({room})"
+    return words if isinstance(words, str) else words(change)
