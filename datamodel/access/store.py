@@ -57,7 +57,8 @@ def memberships(session: Session, account_id: UUID) -> list[Any]:
         session.execute(
             text(
                 "select s.code, m.role, m.site_code, m.is_unblinded from app.membership m "
-                "join app.study s on s.id = m.study_id where m.account_id = :account order by s.code"
+                "join app.study s on s.id = m.study_id where m.account_id = :account and m.ended_at is null "
+                "order by s.code"
             ),
             {"account": account_id},
         )

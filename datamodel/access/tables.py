@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
@@ -43,6 +44,8 @@ class MembershipRow(Base):
     site_code: Mapped[str | None] = mapped_column(Text)
     is_unblinded: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(_INSTANT)
+    #: When the role ended; it is kept, as history, until it is given again.
+    ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
 class SessionRow(Base):
@@ -96,3 +99,8 @@ class TokenRow(Base):
     ends_at: Mapped[datetime] = mapped_column(_INSTANT)
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     revoked_at: Mapped[datetime | None] = mapped_column(_INSTANT)
+    #: The permissions it reaches to; null: all that the account may.
+    scopes: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    #: The one study it reaches to; null: all studies of the account.
+    study_id: Mapped[UUID | None]
+    made_by: Mapped[UUID | None]

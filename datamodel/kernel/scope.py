@@ -29,7 +29,7 @@ UNBLINDED_ROLES: Final = frozenset({"pharmacist", "service"})
 #: Roles that act for a participant only: what they see follows from the person, not from the membership.
 PERSONAL_ROLES: Final = frozenset({"participant", "caregiver"})
 #: Roles that may give roles in their own study.
-MANAGING_ROLES: Final = frozenset({"owner"})
+MANAGING_ROLES: Final = frozenset({"owner", "data_manager"})
 
 
 def load_scope_key(given: Settings) -> bytes:
@@ -79,7 +79,7 @@ def claim(actor: Any, *, ends: float) -> dict[str, Any]:
     b: studies with blinded data; m: studies whose members it manages; p: own participants.
     """
     memberships = [one for one in getattr(actor, "memberships", ()) if one.role not in PERSONAL_ROLES]
-    person = getattr(actor, "participant_id", None)
+    person, reach = getattr(actor, "participant_id", None), getattr(actor, "scopes", None)
     people = {*getattr(actor, "acts_for", ()), *([person] if person else [])}
     return {
         "a": str(actor.id),
@@ -87,7 +87,9 @@ def claim(actor: Any, *, ends: float) -> dict[str, Any]:
         "f": sorted(_flags(actor, {one.role for one in memberships})),
         "s": sorted(one.study for one in memberships if one.site is None),
         "t": sorted([one.study, one.site] for one in memberships if one.site is not None),
-        "b": sorted(one.study for one in memberships if one.is_unblinded or one.role in UNBLINDED_ROLES),
+        "b": sorted(one.study for one in memberships if one.is_unblinded or one.role in UNBLINDED_ROLES)
+        if reach is None or "study:blinded:read" in reach
+        else [],
         "m": sorted(one.study for one in memberships if one.role in MANAGING_ROLES),
         "p": sorted(str(one) for one in people),
     }

@@ -52,6 +52,11 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
         f"or (role in ('participant', 'caregiver') and study_id = any ({_STUDIES}) "
         "and exists (select from app.account a where a.id = account_id and a.kind in ('participant', 'caregiver')))",
     ),
+    # what concerns the whole installation is for administrators
+    "approval": (
+        f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
+        f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
+    ),
     "audit_event": (
         f"xid = pg_current_xact_id_if_assigned() or study_id = any ({_OPEN}) "
         f"or (study_id is null and (actor_id = {_SELF} or {_flag('administrator')})) "
