@@ -5,7 +5,7 @@ blinded fields `study:blinded:read`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from datamodel.access.actor import Actor, Membership
 from datamodel.kernel.errors import Allowed, Answer, Refused
@@ -21,6 +21,10 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:participants:enrol": "add participants and change their status",
     "study:records:read": "see form values",
     "study:records:revise": "write form values",
+    "study:records:verify": "verify forms against their source",
+    "study:records:sign": "sign forms",
+    "study:records:lock": "lock signed forms",
+    "study:records:reopen": "reopen verified, signed or locked forms",
     "study:discrepancies:read": "see data questions",
     "study:discrepancies:open": "open data questions",
     "study:discrepancies:answer": "answer data questions",
@@ -99,6 +103,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:blinding:lift",
         "study:closing:decide",
         "study:audit:review",
+        "study:records:sign",
+        "study:records:reopen",
     },
     "coordinator": _READ
     | {
@@ -124,8 +130,12 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:closing:decide",
         "study:outbound:decide",
         "study:audit:review",
+        "study:records:verify",
+        "study:records:lock",
+        "study:records:reopen",
     },
-    "monitor": _READ | {"study:audit:review", "study:discrepancies:open", "study:discrepancies:close"},
+    "monitor": _READ
+    | {"study:audit:review", "study:discrepancies:open", "study:discrepancies:close", "study:records:verify"},
     "safety_officer": (_READ - {"study:assessments:read"}) | {"study:blinding:lift"},
     "data_entry": frozenset(
         {"study:overview:read", "study:participants:read", "study:records:read", "study:audit:read"}
@@ -184,6 +194,12 @@ class Denied(Refused):
 
     permission: str = ""
     study: str = ""
+
+    def leave_trace(self, url: str, actor: Any) -> None:
+        """Put it into log and ledger; called where the refused act's transaction ended."""
+        from datamodel.access.refusals import note  # the table itself needs no database
+
+        note(url, actor, self)
 
 
 def role_in_words(role: str) -> str:
