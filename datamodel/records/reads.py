@@ -171,11 +171,11 @@ def field_history(session: Session, actor: Actor, *, study: str, one: Instance) 
     """Return every change of every value of an instance, newest first; blinded values only for those who may."""
     require(may(actor, "study:records:read", study=study))
     rows = session.execute(text(_HISTORY), {"instance": one.id}).all()
-    hidden = set(one.withheld)
+    hidden = _hidden(session, actor, study=study)
     history: list[FieldChange] = []
     before: dict[str, str] = {}
     for row in rows:
-        names = [name for name in dict.fromkeys([*before, *row.values]) if name not in hidden]
+        names = [name for name in dict.fromkeys([*before, *row.values]) if not _is_hidden(name, hidden)]
         history += [
             FieldChange(
                 field=name,
@@ -211,17 +211,29 @@ def _instances(
         raise NotFoundError(f"There is no participant {participant} in this study.")
     require(may(actor, "study:records:read", study=study, site=site))
     protocol = study_reads.design(session, found.id).protocol
-    is_unblinded = bool(may(actor, "study:blinded:read", study=study))
-    blinded = {field.name for form in protocol.forms for field in form.fields if field.is_blinded}
+    hidden = _hidden(session, actor, study=study)
     rows = session.execute(
         text(_INSTANCES), {"study": found.id, "code": participant, "event": event_name, "form": form_name}
     )
     order = {(column.event_name, column.form_name): n for n, column in enumerate(grid_columns(protocol))}
-    answers = [_instance(row, hidden=frozenset() if is_unblinded else frozenset(blinded)) for row in rows]
+    answers = [_instance(row, hidden=hidden) for row in rows]
     return sorted(
         answers,
         key=lambda one: (order.get((one.event_name, one.form_name), len(order)), one.event_repeat, one.form_repeat),
     )
+
+
+def _hidden(session: Session, actor: Actor, *, study: str) -> frozenset[str]:
+    """Return the fields whose values this reader may not see, in any revision."""
+    if may(actor, "study:blinded:read", study=study):
+        return frozenset()
+    protocol = study_reads.design(session, study_reads.study(session, study).id).protocol
+    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
+
+
+def _is_hidden(name: str, hidden: frozenset[str]) -> bool:
+    """Say whether a value belongs to a hidden field; a checkbox has one value a choice, `field___code`."""
+    return name.partition("___")[0] in hidden
 
 
 def _instance(row: Row[Any], *, hidden: frozenset[str]) -> Instance:
@@ -237,8 +249,8 @@ def _instance(row: Row[Any], *, hidden: frozenset[str]) -> Instance:
         revision=row.revision,
         is_removed=row.is_removed,
         updated_at=row.updated_at,
-        values={name: value for name, value in row.values.items() if name not in hidden},
-        withheld=tuple(sorted(hidden & row.values.keys())),
+        values={name: value for name, value in row.values.items() if not _is_hidden(name, hidden)},
+        withheld=tuple(sorted({name.partition("___")[0] for name in row.values if _is_hidden(name, hidden)})),
     )
 
 
