@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from apps.shell.frame import refusal_page
 from apps.shell.pages import PAGES, may_open
-from apps.shell.session import COOKIE, SIGN_IN, Visitor, visitor_of
+from apps.shell.session import COOKIE, SIGN_IN, Visitor, database_url, visitor_of
 from datamodel.kernel.errors import MetricisError, Refused, TransientFault
 from datamodel.kernel.settings import settings
 
@@ -100,6 +100,8 @@ def _answer(scope: Scope, path: str) -> Response | None:
         if found is None:
             return _said("Not found", _NOT_FOUND, 404, visitor)
         may = may_open(found[0], visitor.actor, found[1])
+        if isinstance(may, Refused):
+            may.leave_trace(database_url(), visitor.actor)
     except MetricisError as error:
         return _said("Not available now", str(error), 503 if isinstance(error, TransientFault) else 500, None)
     return _said("Not allowed", may.sentence, 403, visitor) if isinstance(may, Refused) else None

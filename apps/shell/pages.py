@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from datamodel.access.actor import Actor
-from datamodel.access.rights import PERMISSIONS, may
+from datamodel.access.rights import PERMISSIONS, Denied, may
 from datamodel.kernel.errors import Allowed, Answer, Refused
 
 #: Answer to whoever asks for a study that is not there, or not theirs: the same words for both.
@@ -22,7 +22,7 @@ class Page:
 
     path: str
     title: str
-    #: needed in the study of the address; empty: any signed-in member of staff
+    #: needed in the study of the address, or in none (`system:`); empty: any signed-in member of staff
     permission: str
     build: Callable[..., Any]
     rail: str = ""
@@ -78,9 +78,10 @@ class Registry:
 def may_open(page: Page, actor: Actor, named: dict[str, str]) -> Answer:
     """Answer whether `actor` may open `page` at an address that names these things."""
     if "study" not in named:
-        return Allowed()
+        return may(actor, page.permission) if page.permission else Allowed()
     if actor.membership(named["study"]) is None:
-        return NO_SUCH_STUDY
+        said = (NO_SUCH_STUDY.code, NO_SUCH_STUDY.reason, NO_SUCH_STUDY.next_step)
+        return Denied(*said, permission=page.permission, study=named["study"][:60])
     return may(actor, page.permission, study=named["study"])
 
 

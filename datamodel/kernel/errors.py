@@ -6,7 +6,7 @@ the world broke; `TransientFault` says that a retry may help.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ class Refused:
     def sentence(self) -> str:
         """Reason and next step as one text."""
         return f"{self.reason} {self.next_step}".strip()
+
+    def leave_trace(self, url: str, actor: Any) -> None:
+        """Tell the ledger at `url` that `actor` was refused, after the act was rolled back; most refusals need not."""
 
 
 Answer = Allowed | Refused

@@ -1,4 +1,8 @@
-"""The unit of work: one transaction that carries actor, instant and reason."""
+"""The unit of work: one transaction that carries actor, instant and reason.
+
+Every transaction tells PostgreSQL the signed scope of its actor, for itself only: row-level security shows and takes what
+that scope allows, and a connection that goes back to the pool keeps none of it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +17,10 @@ from sqlalchemy.orm import Session
 
 from datamodel.kernel.clock import Clock
 from datamodel.kernel.database import engine_for
-from datamodel.kernel.errors import TransientFault
+from datamodel.kernel.errors import RefusedError, TransientFault
 from datamodel.kernel.ids import new_id
+from datamodel.kernel.scope import SETTING, scope_for
+from datamodel.kernel.settings import settings
 
 
 class ActorLike(Protocol):
@@ -49,11 +55,21 @@ class UnitOfWork[A: ActorLike]:
     events: list[UUID] = field(default_factory=list)
 
 
+_BEGIN = text(f"select set_config('{SETTING}', :scope, true), now()")
+_BEGIN_READING = text(f"select set_config('{SETTING}', :scope, true), set_config('transaction_read_only', 'on', true)")
+_AWAY = (
+    "PostgreSQL did not answer or closed the connection, so this unit of work was rolled back and nothing of "
+    "it was written. Check that the database is running, then do it again."
+)
+
+
 @contextmanager
 def unit_of_work[A: ActorLike](
     url: str, actor: A, *, reason: str = "", clock: Clock | None = None
 ) -> Iterator[UnitOfWork[A]]:
     """Open a transaction on the database at `url`, commit at the end, roll back on any error.
+
+    It sees and writes what `actor` may: the rows of its studies and sites (the door's: accounts and sessions).
 
     Raises
     ------
@@ -62,10 +78,51 @@ def unit_of_work[A: ActorLike](
     """
     try:
         with Session(engine_for(url), expire_on_commit=False) as session, session.begin():
-            instant = clock() if clock else session.execute(text("select now()")).scalar_one()
-            yield UnitOfWork(session=session, actor=actor, instant=instant, reason=reason)
+            now = session.execute(_BEGIN, {"scope": scope_for(url, actor)}).one()[1]
+            yield UnitOfWork(session=session, actor=actor, instant=clock() if clock else now, reason=reason)
+    except RefusedError as error:
+        error.refusal.leave_trace(url, actor)
+        raise
+    except OperationalError as error:
+        raise TransientFault(_AWAY) from error
+
+
+@contextmanager
+def reading(url: str, actor: ActorLike) -> Iterator[Session]:
+    """Open a session that only reads what `actor` may see; PostgreSQL refuses writes in it.
+
+    Raises
+    ------
+    TransientFault
+        When PostgreSQL cannot be reached.
+    """
+    try:
+        with Session(engine_for(url)) as session, session.begin():
+            session.execute(_BEGIN_READING, {"scope": scope_for(url, actor)})
+            yield session
+    except RefusedError as error:
+        error.refusal.leave_trace(url, actor)
+        raise
     except OperationalError as error:
         raise TransientFault(
-            "PostgreSQL did not answer or closed the connection, so this unit of work was rolled back and nothing of "
-            "it was written. Check that the database is running, then do it again."
+            "The database does not answer, so this cannot be shown now. Nothing was lost; try again in a minute."
         ) from error
+
+
+@contextmanager
+def sealing(url: str) -> Iterator[Session]:
+    """Open a transaction as the sealer: it reads the whole ledger and what the ledger vouches for, and writes positions.
+
+    `url` is the application's address; the sealer's own is in the settings (`METRICIS_SEALER_URL`).
+
+    Raises
+    ------
+    TransientFault
+        When PostgreSQL cannot be reached or goes away; nothing was written.
+    """
+    own = settings().sealer_url.get_secret_value() or url
+    try:
+        with Session(engine_for(own), expire_on_commit=False) as session, session.begin():
+            yield session
+    except OperationalError as error:
+        raise TransientFault(_AWAY) from error
