@@ -1,8 +1,10 @@
 """Check the ledger against itself and against the rows whose digests it carries."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import Row, text
@@ -55,30 +57,53 @@ DigestCheck = Callable[[Session, Row[Any]], Iterator[str]]
 def verify(session: Session, *, digests: dict[str, DigestCheck] | None = None) -> Verdict:
     """Verify all sealed events: no gap, leaf equals bytes, columns equal bytes, digests equal rows.
 
-    `digests` maps an action to the check of the rows it wrote; the rooms that write in bulk provide them.
+    `digests` maps an action to the check of the rows it wrote; the rooms that write in bulk provide them. Signed heads are
+    verified by `datamodel.checkpoints.verify`, which does this as well.
     """
     problems: list[Problem] = []
     checked = 0
-    rows = session.execute(
-        text(
-            "select e.*, s.position, s.leaf, coalesce(st.code, '') as study_code from app.audit_entry s "
-            "left join app.audit_event e on e.id = s.event_id left join app.study st on st.id = e.study_id "
-            "order by s.position"
-        ).execution_options(yield_per=2000)
-    )
-    for expected, row in enumerate(rows, start=1):
+    for row, found in entries(session, digests or {}):
         checked += 1
-        found = list(_wrong(row, expected))
-        if not found and digests and row.action in digests:
-            found = [("rows", detail) for detail in digests[row.action](session, row)]
-        problems += [Problem(row.study_code, row.position, kind, detail) for kind, detail in found]
-    problems += _unsealed_behind(session)
+        problems += [Problem(row.study_code, *one) for one in found]
+    problems += out_of_order(session)
     return Verdict(checked=checked, problems=tuple(problems))
 
 
-def _wrong(row: Row[Any], expected: int) -> Iterator[tuple[str, str]]:
-    if row.position != expected:
-        yield "gap", f"Position {expected} is missing; the next one found is {row.position}."
+def entries(session: Session, digests: dict[str, DigestCheck]) -> Iterator[tuple[Row[Any], list[tuple[int, str, str]]]]:
+    """Yield every sealed entry by position, with what is wrong with it or missing before it: position, kind, detail."""
+    rows = session.execute(
+        text(
+            "select e.*, s.position, s.leaf, s.event_id as entry_event, s.study_id as entry_study, s.study_position, "
+            "coalesce(st.code, '') as study_code from app.audit_entry s "
+            "left join app.audit_event e on e.id = s.event_id "
+            "left join app.study st on st.id = coalesce(e.study_id, s.study_id) order by s.position"
+        ).execution_options(yield_per=2000)
+    )
+    expected = 1
+    places: Counter[UUID] = Counter()
+    for row in rows:
+        gap = [(expected, "gap", f"Position {expected} is missing; the next one found is {row.position}.")]
+        found = gap if row.position != expected else []
+        expected = row.position + 1
+        wrong = [*_wrong(row), *_misplaced(row, places)]
+        if not wrong and row.action in digests:
+            wrong = [("rows", detail) for detail in digests[row.action](session, row)]
+        yield row, found + [(row.position, kind, detail) for kind, detail in wrong]
+
+
+def _misplaced(row: Row[Any], places: "Counter[UUID]") -> Iterator[tuple[str, str]]:
+    """Say when the entry's study, or its place among the study's entries, is not the event's."""
+    if row.entry_study is not None:
+        places[row.entry_study] += 1
+        expected = places[row.entry_study]
+        if row.study_position != expected:
+            places[row.entry_study] = row.study_position or expected
+            yield "order", f"The entry is number {row.study_position} of its study; it should be number {expected}."
+    if row.id is not None and row.entry_study != row.study_id:
+        yield "study", "The entry is filed under another study than its event."
+
+
+def _wrong(row: Row[Any]) -> Iterator[tuple[str, str]]:
     if row.id is None:
         yield "missing", "The event of this position is no longer in the ledger."
         return
@@ -86,24 +111,36 @@ def _wrong(row: Row[Any], expected: int) -> Iterator[tuple[str, str]]:
     if leaf_hash(body) != bytes(row.leaf):
         yield "leaf", "The event's bytes differ from the hash that was sealed."
         return
-    event = orjson.loads(body)
-    differing = [name for name in _COLUMNS if plain(getattr(row, name)) != event[name]]
-    if row.change != event["change"]:
-        differing.append("change")
+    try:
+        event = orjson.loads(body)
+        differing = [name for name in _COLUMNS if plain(getattr(row, name)) != event[name]]
+        if row.change != event["change"]:
+            differing.append("change")
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        yield "bytes", "The event's bytes are not an event in its canonical form."
+        return
     if differing:
         yield "columns", f"The columns {', '.join(differing)} differ from the event's sealed bytes."
 
 
-def _unsealed_behind(session: Session) -> list[Problem]:
-    """Find events older than the newest sealed one that have no position: they were slipped in."""
+def out_of_order(session: Session) -> Iterator[Problem]:
+    """Find events that have no position but are older than one that has: they were slipped in, or their position removed."""
     rows = session.execute(
         text(
-            "select e.seq, e.action from app.audit_event e left join app.audit_entry s on s.event_id = e.id "
-            "where s.event_id is null and e.xid < (select max(x.xid) from app.audit_event x "
-            "join app.audit_entry y on y.event_id = x.id)"
+            "with newest as (select n.xid from app.audit_entry s join app.audit_event n on n.id = s.event_id "
+            "order by s.position desc limit 1) "
+            "select e.seq, e.action, coalesce(st.code, '') as study_code, ("
+            "  select coalesce(max(s.position), 0) + 1 from app.audit_entry s join app.audit_event x on x.id = s.event_id "
+            "  where (x.xid, x.seq) < (e.xid, e.seq)) as place "
+            "from app.audit_event e left join app.study st on st.id = e.study_id "
+            "where e.xid <= (select xid from newest) "
+            "and not exists (select from app.audit_entry s where s.event_id = e.id) order by e.xid, e.seq"
         )
     ).all()
-    return [
-        Problem("", 0, "unsealed", f"Event {row.seq} ({row.action}) is older than the sealed part and has no position.")
-        for row in rows
-    ]
+    for row in rows:
+        yield Problem(
+            row.study_code,
+            row.place,
+            "unsealed",
+            f"Event {row.seq} ({row.action}) belongs before this position by its transaction, but has none of its own.",
+        )

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     sealer_url: SecretStr = SecretStr("")
     #: 32 bytes, base64, with which scopes are signed; empty means the file `scope.key` in `home`.
     scope_key: SecretStr = SecretStr("")
+    #: 32 bytes, base64, of which the keys that sign the ledger's heads follow; empty means the file `ledger.key` in `home`
+    #: (refused in production).
+    ledger_key: SecretStr = SecretStr("")
     #: 32 bytes, base64; empty means the key file in `home` (refused in production).
     root_key: SecretStr = SecretStr("")
     #: A file that holds the root key, or a command that prints it, in place of the variable.

@@ -1,20 +1,61 @@
-"""Seal and verify."""
+"""Seal, verify, and keep sealing."""
 
-from datamodel.access.actor import KNOCKING
-from datamodel.audit import ledger
-from datamodel.audit.verify import Verdict, verify
-from datamodel.kernel.unit import unit_of_work
+import asyncio
+import logging
+import time
+from typing import Final
+
+from datamodel.audit.verify import Verdict
+from datamodel.checkpoints.heads import Record
+from datamodel.checkpoints.sealer import AlteredError, Sealer
+from datamodel.checkpoints.verify import verify
+from datamodel.kernel.errors import FaultError, TransientFault
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import sealing
 from datamodel.records.digest import DIGESTS
+
+logger = logging.getLogger("metricis.ledger")
+#: Seconds between two rounds of sealing.
+TICK: Final = 0.1
+#: Seconds between two looks at the lag, and the wait after something went wrong.
+LOOK: Final = 5.0
 
 
 def seal(url: str) -> int:
-    """Give all final events their positions; return the newest position."""
-    with unit_of_work(url, KNOCKING) as unit:
-        return ledger.seal(unit.session)
+    """Give all final events their positions and sign every head that is due; return the newest position."""
+    return Sealer(url, settings()).seal_once(force=True)
 
 
 def verify_all(url: str) -> Verdict:
-    """Seal, then verify the ledger and the rows whose digests it carries."""
-    seal(url)
-    with unit_of_work(url, KNOCKING) as unit:
-        return verify(unit.session, digests=DIGESTS)
+    """Seal, then verify the ledger, its heads, and the rows whose digests it carries.
+
+    What keeps the sealer from sealing is found by the verification, so it is no reason not to verify.
+    """
+    try:
+        seal(url)
+    except AlteredError as error:
+        logger.critical("%s", error)
+    with sealing(url) as session:
+        return verify(session, Record(settings().home), digests=DIGESTS)
+
+
+async def keep_sealing(url: str, stop: asyncio.Event) -> None:
+    """Seal ten times a second until `stop` is set; whatever goes wrong is logged, and tried again later."""
+    sealer = Sealer(url, settings())
+    looked = 0.0
+    while not stop.is_set():
+        wait = TICK
+        try:
+            began = time.monotonic()
+            await asyncio.to_thread(sealer.seal_once)
+            if began - looked > LOOK:
+                looked = began
+                await asyncio.to_thread(sealer.lag)
+            wait = max(0.0, TICK - (time.monotonic() - began))
+        except TransientFault as error:
+            logger.warning("The sealer lost the database and tries again: %s", error)
+            wait = LOOK
+        except FaultError as error:
+            logger.critical("The sealer does not sign: %s", error)
+            wait = LOOK
+        await asyncio.sleep(wait)
