@@ -15,10 +15,9 @@ from datamodel.connections.mapping import Mapping
 from datamodel.connections.tables import ConnectionRow, SyncRequestRow
 from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
-from datamodel.vault.keys import load_key
-from datamodel.vault.seal import Place, seal
+from datamodel.vault.keyring import keyring
+from datamodel.vault.seal import Place
 
 _TOKEN: Final = re.compile(r"[0-9A-Fa-f]{32}")
 #: A run that is "running" longer than this does not hold back a new request (its process is long gone).
@@ -54,7 +53,7 @@ def connect(
     row_id = present.id if present else new_id()
     new = {
         "api_url": api_url,
-        "token": seal(load_key(settings()), Place("redcap_connection", "token", row_id), token.encode()),
+        "token": keyring(unit.session).seal(Place("redcap_connection", "token", row_id, study_id), token.encode()),
         "mapping": mapping.as_document(),
         "server_time_zone": server_time_zone,
         "event_id": event_id,

@@ -22,10 +22,9 @@ from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRunRow
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, TransientFault, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
-from datamodel.vault.keys import load_key
-from datamodel.vault.seal import Place, unseal
+from datamodel.vault.keyring import keyring
+from datamodel.vault.seal import Place
 
 #: A failed pull is resumed only while it is this fresh; then everything is pulled anew.
 RESUMABLE_FOR: Final = timedelta(hours=1)
@@ -101,7 +100,7 @@ def token(session: Session, actor: Actor, *, study: str) -> str:
     row = store.connection_of(session, study)
     if row is None:
         raise NotFoundError(f"The study {study} is not connected to REDCap. Connect it first, then sync.")
-    return unseal(load_key(settings()), Place("redcap_connection", "token", row.id), row.token).decode()
+    return keyring(session).unseal(Place("redcap_connection", "token", row.id, row.study_id), row.token).decode()
 
 
 def start_run(

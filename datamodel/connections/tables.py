@@ -9,18 +9,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
 
 
 class ConnectionRow(Base):
     """A study's REDCap project."""
 
     __tablename__ = "redcap_connection"
+    __table_args__ = (sealed_check("token", takes_old=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"), unique=True)
     api_url: Mapped[str] = mapped_column(Text)
-    #: sealed (enc:v3)
-    token: Mapped[str] = mapped_column(Text)
+    token: Mapped[Sealed | Foreign] = mapped_column(SealedText(takes_old=True))
     #: see `connections.mapping.Mapping`
     mapping: Mapped[dict[str, Any]] = mapped_column(JSONB)
     server_time_zone: Mapped[str] = mapped_column(Text)

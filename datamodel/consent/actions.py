@@ -16,10 +16,9 @@ from datamodel.consent.store import Who
 from datamodel.consent.tables import DeclineRow, SignatureRow, VersionRow, WithdrawalRow
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
-from datamodel.vault.keys import load_key
-from datamodel.vault.seal import Place, seal
+from datamodel.vault.keyring import keyring
+from datamodel.vault.seal import Place
 
 #: A phone's clock may be this much off before its instant is not believed.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -144,7 +143,9 @@ def file_signature(
             signed_at=effective,
             received_at=received_at,
             content_hash=version.content_hash,
-            mark=seal(load_key(settings()), Place(table="consent_signature", column="mark", row=row_id), mark),
+            mark=keyring(unit.session).seal(
+                Place("consent_signature", "mark", row_id, person.study_id, participant_id), mark
+            ),
             receipt=receipt,
             event_id=event_id,
         ),

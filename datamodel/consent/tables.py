@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
 
 
 class VersionRow(Base):
@@ -37,6 +38,7 @@ class SignatureRow(Base):
     """A participant's signature under a version. Append-only."""
 
     __tablename__ = "consent_signature"
+    __table_args__ = (sealed_check("mark"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     participant_id: Mapped[UUID] = mapped_column(ForeignKey("app.participant.id"), index=True)
@@ -50,8 +52,12 @@ class SignatureRow(Base):
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     #: hash of the text that was shown; equals the version's
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    #: sealed typed name and drawn strokes (enc:v3)
-    mark: Mapped[str] = mapped_column(Text)
+    #: typed name or drawn strokes, sealed with the participant's own key
+    mark: Mapped[Sealed | Foreign] = mapped_column(
+        SealedText(
+            study="(select p.study_id from app.participant p where p.id = t.participant_id)", person="t.participant_id"
+        )
+    )
     receipt: Mapped[int]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
 

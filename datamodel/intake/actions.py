@@ -14,10 +14,9 @@ from datamodel.intake import store
 from datamodel.intake.tables import EnvelopeRow
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
-from datamodel.vault.keys import load_key
-from datamodel.vault.seal import Place, seal, unseal
+from datamodel.vault.keyring import keyring
+from datamodel.vault.seal import Place
 
 #: kind of envelope -> what its sender must be allowed to do
 PERMISSION: Final[dict[str, str]] = {
@@ -102,7 +101,9 @@ def accept(
             "idempotency_key": key,
             "sender_id": unit.actor.id,
             "participant_id": unit.actor.participant_id,
-            "body": seal(load_key(settings()), _place(row_id), body),
+            "body": keyring(unit.session).seal(
+                _place(row_id, study_id, kind=kind, participant=unit.actor.participant_id), body
+            ),
             "body_sha256": digest,
             "received_at": unit.instant,
             "event_id": event_id,
@@ -148,7 +149,9 @@ def open_envelope(unit: UnitOfWork[Actor], envelope_id: UUID) -> Opened | None:
         participant_id=row.participant_id,
         received_at=row.received_at,
         tries=row.tries,
-        body=unseal(load_key(settings()), _place(row.id), row.body),
+        body=keyring(unit.session).unseal(
+            _place(row.id, row.study_id, kind=row.kind, participant=row.participant_id), row.body
+        ),
     )
 
 
@@ -193,5 +196,6 @@ def _filing(kind: str) -> str:
     }[kind]
 
 
-def _place(row_id: UUID) -> Place:
-    return Place(table="envelope", column="body", row=row_id)
+def _place(row_id: UUID, study_id: UUID, *, kind: str, participant: UUID | None) -> Place:
+    """Return where a body belongs; a consent holds a name, so it goes when the participant's identity goes."""
+    return Place("envelope", "body", row_id, study_id, participant if kind == "consent" else None)

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
 
 
 class EnvelopeRow(Base):
@@ -27,6 +28,7 @@ class EnvelopeRow(Base):
     __table_args__ = (
         UniqueConstraint("study_id", "kind", "idempotency_key"),
         CheckConstraint("kind in ('consent', 'jspsych', 'redcap_trigger')", name="kind"),
+        sealed_check("body"),
         Index("ix_envelope_pending", "study_id", "receipt", postgresql_where=text("state in ('pending', 'failed')")),
     )
 
@@ -38,8 +40,10 @@ class EnvelopeRow(Base):
     idempotency_key: Mapped[str] = mapped_column(Text)
     sender_id: Mapped[UUID] = mapped_column(ForeignKey("app.account.id"))
     participant_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.participant.id"))
-    #: sealed body (enc:v3)
-    body: Mapped[str] = mapped_column(Text)
+    #: a consent holds a name, so it is sealed with the participant's own key
+    body: Mapped[Sealed | Foreign] = mapped_column(
+        SealedText(person="case when t.kind = 'consent' then t.participant_id end")
+    )
     body_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(Text, server_default="pending")

@@ -16,6 +16,7 @@ from datamodel.migrations import tables as own
 from datamodel.participants import tables as participants
 from datamodel.records import tables as records
 from datamodel.rehearsal import tables as rehearsal
+from datamodel.signatures import tables as signatures
 from datamodel.study import tables as study
 from datamodel.tasks import tables as tasks
 from datamodel.trail import tables as trail
@@ -36,6 +37,7 @@ ROOMS = (
     participants,
     records,
     rehearsal,
+    signatures,
     study,
     tasks,
     trail,
@@ -108,6 +110,9 @@ GUARDS: dict[str, Guard] = {
     "envelope": Guard("participant"),
     "form_instance": Guard("participant", sealer="reads"),
     "form_revision": Guard("participant", is_append_only=True, through=("instance_id", "form_instance")),
+    "form_step": Guard("participant", is_append_only=True),
+    "signature": Guard("participant", is_append_only=True),
+    "signature_void": Guard("participant", is_append_only=True),
     "discrepancy": Guard("participant"),
     "discrepancy_step": Guard("participant", is_append_only=True, through=("discrepancy_id", "discrepancy")),
     "consent_version": Guard("study"),

@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
 
 
 class ParticipantRow(Base):
@@ -50,4 +51,28 @@ class AllocationRow(Base):
     participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id), primary_key=True)
     arm_code: Mapped[str] = mapped_column(Text)
     arm_label: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class IdentityRow(Base):
+    """One identifying value of a participant, or of a caregiver who acts for them: sealed with the participant's own key."""
+
+    __tablename__ = "participant_identity"
+    __table_args__ = (
+        UniqueConstraint("participant_id", "person_id", "field"),
+        CheckConstraint("field in ('name', 'mail', 'phone', 'birth_date')", name="field"),
+        sealed_check("value"),
+        Index("ix_participant_identity_lookup", "field", "lookup"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id))
+    #: whose value it is: the participant, or a caregiver's account
+    person_id: Mapped[UUID]
+    field: Mapped[str] = mapped_column(Text)
+    #: empty when the value was cleared
+    value: Mapped[Sealed | Foreign | None] = mapped_column(SealedText(person="t.participant_id"))
+    #: keyed hash by which mail and phone are found again
+    lookup: Mapped[bytes | None] = mapped_column(LargeBinary)
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

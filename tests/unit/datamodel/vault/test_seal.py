@@ -12,6 +12,7 @@ from datamodel.vault.seal import (
     Foreign,
     Place,
     Sealed,
+    SealedText,
     SingleKey,
     disclose,
     enclose,
@@ -20,7 +21,6 @@ from datamodel.vault.seal import (
     seal,
     unseal,
 )
-from datamodel.vault.tables import SealedText
 
 KEY = Key(os.urandom(32), "k1")
 RING = SingleKey(KEY, "here")
