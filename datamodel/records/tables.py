@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,6 +17,13 @@ class InstanceRow(Base):
     __tablename__ = "form_instance"
     __table_args__ = (
         UniqueConstraint("study_id", "participant_id", "event_name", "form_name", "event_repeat", "form_repeat"),
+        # a sync finds what it may have to put back without looking at the many that nobody marked
+        Index(
+            "ix_form_instance_marked",
+            "study_id",
+            "form_name",
+            postgresql_where=text("status in ('verified', 'signed', 'locked')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -56,3 +63,27 @@ class RevisionRow(Base):
     source: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     event_id: Mapped[UUID]
+
+
+class StepRow(Base):
+    """One step in a form's life: verified, signed, locked, reopened, or put back by a change. Append-only."""
+
+    __tablename__ = "form_step"
+    __table_args__ = (
+        CheckConstraint("step in ('verify', 'sign', 'lock', 'reopen', 'change')", name="step"),
+        Index("ix_form_step_instance_id", "instance_id"),
+        Index("ix_form_step_event_id", "event_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    instance_id: Mapped[UUID] = mapped_column(ForeignKey(InstanceRow.id))
+    study_id: Mapped[UUID]
+    participant_id: Mapped[UUID]
+    step: Mapped[str] = mapped_column(Text)
+    status_before: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    actor_name: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
