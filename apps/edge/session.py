@@ -5,14 +5,13 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
+from apps import cookies
 from datamodel.access import reads as access
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 
-#: Name of the cookie that holds a signed-in browser's token.
-COOKIE: Final = "metricis_session"
 SIGNED_OUT: Final = Refused(
     "signed-out",
     "You are not signed in, or were signed out after a while.",
@@ -27,7 +26,7 @@ def database_url() -> str:
 
 def token_of(request: Request) -> str:
     """Return the token of the browser's cookie, or an empty text."""
-    return request.cookies.get(COOKIE, "")
+    return cookies.of(request.cookies, cookies.SESSION)
 
 
 def actor_of(token: str) -> Actor | None:
@@ -71,10 +70,9 @@ def landing(actor: Actor) -> str:
 
 def set_cookie(response: Response, token: str) -> None:
     """Give the browser its token: out of reach of scripts, sent to our own pages only."""
-    secure = settings().base_url.startswith("https://")
-    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=secure, path="/")
+    cookies.give(response, cookies.SESSION, token)
 
 
 def drop_cookie(response: Response) -> None:
     """Take the browser's token away."""
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+    cookies.take(response, cookies.SESSION)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from datamodel.access import store
 from datamodel.access.actor import Actor
-from datamodel.access.passwords import hash_password, is_password
+from datamodel.access.passwords import hash_password
 from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
 from datamodel.access.rights import ROLES, may
 from datamodel.access.sessions import LONGEST
@@ -17,14 +17,8 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.seal import new_token, token_hash
 
-#: Ways in that prove who it is right now; a link may have waited in a mailbox.
-_PROVEN: Final = ("password", "passkey", "password+code", "password+recovery", "institution")
 _KINDS: Final = ("staff", "participant", "caregiver", "machine")
-_SIGN_IN_FAILED: Final = Refused(
-    "sign-in-failed",
-    "Name and password do not belong together.",
-    "Check both, or ask your administrator for a sign-in link.",
-)
+_CLOSED: Final = Refused("account-closed", "This account is closed, so nothing was opened.", "Ask your administrator.")
 SIGNED_OUT: Final = Refused(
     "signed-out", "This browser is not signed in any more, so nothing was done.", "Sign in again."
 )
@@ -200,24 +194,21 @@ def use_link(unit: UnitOfWork[Actor], token: str) -> str:
     RefusedError
         When the link is unknown, used or over.
     """
-    link = store.spend_link(unit.session, token_hash(token), now=unit.instant)
-    if link is None:
-        raise RefusedError(_LINK_SPENT)
-    return _open_session(unit, link.account_id, how="link")
+    return _open_session(unit, spend_link(unit, token), how="link")
 
 
-def sign_in(unit: UnitOfWork[Actor], *, name: str, password: str) -> str:
-    """Check a staff sign-in name and password and return the token of a new signed-in browser.
+def spend_link(unit: UnitOfWork[Actor], token: str) -> UUID:
+    """Spend a one-time link and return whose it was; what it opens is for the caller to say, and to tell.
 
     Raises
     ------
     RefusedError
-        When they do not belong together; the answer and its time are the same whether the name exists or not.
+        When the link is unknown, used or over.
     """
-    row = store.account_by_sign_in(unit.session, name)
-    if not is_password(row.password_hash if row else None, password) or row is None:
-        raise RefusedError(_SIGN_IN_FAILED)
-    return _open_session(unit, row.id, how="password")
+    link = store.spend_link(unit.session, token_hash(token), now=unit.instant)
+    if link is None:
+        raise RefusedError(_LINK_SPENT)
+    return link.account_id
 
 
 def start_session(
@@ -235,7 +226,7 @@ def start_session(
     """
     row = store.account(unit.session, account_id)
     if row is None or not row.is_active:
-        raise RefusedError(_LINK_SPENT if how == "link" else _SIGN_IN_FAILED)
+        raise RefusedError(_LINK_SPENT if how == "link" else _CLOSED)
     token = new_token()
     store.add(
         unit.session,
@@ -249,7 +240,8 @@ def start_session(
             kind=kind,
             how=how,
             device=device,
-            confirmed_at=unit.instant if how in _PROVEN else None,
+            # A link may have waited in a mailbox; it proves enough only where there is nothing else to show.
+            confirmed_at=unit.instant if how != "link" or row.password_hash is None else None,
             rights=store.rights_digest(unit.session, account_id),
         ),
     )

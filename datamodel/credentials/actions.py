@@ -210,14 +210,18 @@ def require_fresh(info: SessionInfo | None, unit: UnitOfWork[Actor]) -> None:
 
 
 def change_password(unit: UnitOfWork[Actor], *, old: str, new: str, code: str = "", token: str = "") -> None:
-    """Change one's own password; every other session of the account ends.
+    """Change one's own password, or set the first one; every other session of the account ends.
 
     Raises
     ------
     RefusedError
-        When the old one is wrong, or the new one is too short, too long or too common.
+        When the old one is wrong, the new one is too short, too long or too common, or there is no old one and the session
+        with `token` was not confirmed within five minutes.
     """
-    require(confirm(unit, password=old, code=code))
+    if store.password_of(unit.session, unit.actor.id) is None:
+        require_fresh(access_reads.session_of(unit.session, token, now=unit.instant), unit)
+    else:
+        require(confirm(unit, password=old, code=code))
     _set_password(unit, unit.actor, new)
     access.revoke_sessions(unit, account_id=unit.actor.id, except_token=token)
 

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import pyotp
+from sqlalchemy.orm import Session
 
 from datamodel.access import actions as access
 from datamodel.access import reads as access_reads
@@ -79,7 +80,17 @@ def begin_totp(unit: UnitOfWork[Actor], *, account_id: UUID) -> Setup:
         ),
     )
     ledger.record(unit, "credentials.begin_totp", subject=f"account:{account_id}")
-    name = reads.sign_in_name(unit.session, account_id) or access_reads.actor(unit.session, account_id).name
+    return _setup(unit.session, account_id, secret)
+
+
+def pending_totp(session: Session, account_id: UUID) -> Setup | None:
+    """Return again what a new authenticator is told, as long as no first code was right; None afterwards."""
+    row = store.totp(session, account_id)
+    return _setup(session, account_id, proofs.opened(session, row)) if row and row.confirmed_at is None else None
+
+
+def _setup(session: Session, account_id: UUID, secret: str) -> Setup:
+    name = reads.sign_in_name(session, account_id) or access_reads.actor(session, account_id).name
     return Setup(secret=secret, address=pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name="Metricis"))
 
 
@@ -157,8 +168,8 @@ def begin_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str) -> 
     )
 
 
-def finish_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str, answer: str, label: str) -> list[str]:
-    """Keep a passkey that a browser made; return recovery codes when the account had none left.
+def finish_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str, answer: str, label: str) -> None:
+    """Keep a passkey that a browser made.
 
     Raises
     ------
@@ -184,7 +195,6 @@ def finish_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str, an
     )
     store.add(unit.session, row)
     ledger.record(unit, "credentials.add_passkey", subject=f"account:{account_id}", change={"new": {"passkey": row.id}})
-    return [] if store.recovery_left(unit.session, account_id) else new_recovery_codes(unit, account_id=account_id)
 
 
 def drop_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, passkey_id: UUID) -> None:

@@ -4,6 +4,7 @@ Use: `from tests.support.web import Watch` in a test, and the fixtures `chromium
 `tests/journeys/conftest.py`.
 """
 
+import re
 import socket
 import threading
 import time
@@ -58,6 +59,13 @@ def repeating(work: Callable[[], Any], *, every: float = 0.2) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=10)
+
+
+def form_of(client: Any, path: str) -> dict[str, str]:
+    """Return the token that the forms of a page carry."""
+    found = re.search(r'name="form" value="(\w+)"', client.get(path).text)
+    assert found, f"{path} has no form"
+    return {"form": found.group(1)}
 
 
 def wait_until(true: Callable[[], Any], *, seconds: float = 20.0) -> Any:

@@ -84,7 +84,7 @@ OPEN = {
     "access.install": "it makes the first account of an empty installation",
     "access.enlist_service": "it is a part of creating a study, which asks",
     "access.use_link": "whoever holds a link is not signed in yet",
-    "access.sign_in": "whoever signs in is not signed in yet",
+    "access.spend_link": "whoever holds a link is not signed in yet",
     "access.sign_out": "everybody may leave",
     "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
     "access.rotate_session": "whoever holds the session gets it renewed",
@@ -99,6 +99,7 @@ OPEN = {
 }
 #: Actions whose entry is another's: they are parts of it.
 PART = {
+    "access.spend_link": "what the link opens is named by what opens it",
     "credentials.second_factor": "the session that it ends in names it (access.start_session)",
     "credentials.complete": "the session that it ends in names it (access.start_session)",
     "access.enlist_service": "study.create names it",
