@@ -5,9 +5,11 @@ from fastapi import FastAPI
 from panel.io.fastapi import add_applications
 from starlette.responses import Response
 
+from apps import sockets
 from apps.connections import page as connections
 from apps.discrepancies import page as discrepancies
 from apps.edge.app import create_edge
+from apps.entrance.app import routes as entrance
 from apps.guard import Guard
 from apps.overview import page as overview
 from apps.participants import page as participants
@@ -27,6 +29,7 @@ def create_app() -> FastAPI:
     pn.extension(notifications=False, browser_info=False)
     pn.config.reconnect = True
     app = create_edge()
+    app.include_router(entrance())
     app.add_api_route("/shell/{name}", _shell_file, include_in_schema=False)
     add_applications(
         {page.path: serve(page) for page in PAGES.all()},
@@ -36,6 +39,12 @@ def create_app() -> FastAPI:
         index_enabled=False,
         ico_path="none",
         websocket_origin=["*"],  # the guard in front compares origins exactly
+        # a page's token holds nothing of the request but the theme and the browser it is for, and nobody else can make one
+        include_headers=[sockets.BROWSER],
+        include_cookies=["metricis_theme"],
+        sign_sessions=True,
+        secret_key=sockets.page_key(),
+        session_token_expiration=sockets.TOKEN_SECONDS,
     )
     app.add_middleware(Guard)
     app.add_middleware(KeepStatics, prefixes=("/static/", "/shell/"))
