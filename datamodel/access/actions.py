@@ -299,6 +299,11 @@ def revoke_sessions(unit: UnitOfWork[Actor], *, account_id: UUID, except_token: 
     return _end_sessions(unit, account_id, except_hash=token_hash(except_token) if except_token else b"")
 
 
+def end_sessions(unit: UnitOfWork[Actor], account_id: UUID) -> None:
+    """End all sessions of an account whose owner just proved more than a session does (a link to set a password)."""
+    _end_sessions(unit, account_id)
+
+
 def _end_sessions(
     unit: UnitOfWork[Actor], account_id: UUID, *, only: UUID | None = None, except_hash: bytes = b""
 ) -> int:

@@ -277,8 +277,7 @@ def accept(unit: UnitOfWork[Actor], token: str, *, password: str, has_accepted: 
     _set_password(unit, account, password)
     profile.accepted_at = profile.accepted_at or unit.instant
     ledger.record(unit, "credentials.accept", subject=f"account:{row.account_id}", change={"new": {"kind": row.kind}})
-    with_account = UnitOfWork(session=unit.session, actor=account, instant=unit.instant, reason=unit.reason)
-    access.revoke_sessions(with_account, account_id=account.id)
+    access.end_sessions(unit, account.id)
     return first_factor(unit, account.id, how="invitation", device=device)
 
 

@@ -86,6 +86,7 @@ OPEN = {
     "access.use_link": "whoever holds a link is not signed in yet",
     "access.spend_link": "whoever holds a link is not signed in yet",
     "access.sign_out": "everybody may leave",
+    "access.end_sessions": "whoever holds a link to set a password is not signed in yet",
     "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
     "access.rotate_session": "whoever holds the session gets it renewed",
     "credentials.confirm": "it looks at the acting account's own password",
@@ -95,10 +96,14 @@ OPEN = {
     "credentials.complete": "whoever showed both factors is not signed in yet",
     "credentials.step_up": "it looks at the acting account's own password",
     "credentials.change_password": "it is one's own, and asks for the old one",
+    "signatures.confirm": "it looks at the acting account's own sign-in name and password",
+    "signatures.void": "it is a part of changing or reopening a record, which asks",
     "credentials.accept": "whoever holds an invitation is not signed in yet",
 }
 #: Actions whose entry is another's: they are parts of it.
 PART = {
+    "records.sign_forms": "each signature is an event of its own (signatures.sign)",
+    "records.lock_forms": "each signature is an event of its own (signatures.sign)",
     "access.spend_link": "what the link opens is named by what opens it",
     "credentials.second_factor": "the session that it ends in names it (access.start_session)",
     "credentials.complete": "the session that it ends in names it (access.start_session)",
