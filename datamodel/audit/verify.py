@@ -99,6 +99,8 @@ def _misplaced(row: Row[Any], places: "Counter[UUID]") -> Iterator[tuple[str, st
         if row.study_position != expected:
             places[row.entry_study] = row.study_position or expected
             yield "order", f"The entry is number {row.study_position} of its study; it should be number {expected}."
+    elif row.study_position is not None:
+        yield "order", f"The entry is number {row.study_position} of no study."
     if row.id is not None and row.entry_study != row.study_id:
         yield "study", "The entry is filed under another study than its event."
 

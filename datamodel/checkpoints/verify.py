@@ -68,7 +68,10 @@ class _Tree:
     unfit: tuple[int, str] | None = None
     #: size of the largest head that fits
     good: int = 0
+    #: index of an entry -> its position
     positions: dict[int, int] = field(default_factory=dict)
+    #: (size, position up to which it counts) of the database's heads
+    claims: list[tuple[int, int]] = field(default_factory=list)
 
     def add(self, leaf: bytes) -> None:
         """Take in the next leaf, and hold it against the record and the heads."""
@@ -114,7 +117,8 @@ class _Run:
         checked = 0
         for row, found in entries(self.session, digests):
             checked += 1
-            self.problems += [Problem(self._study(row), *one) for one in found]
+            # Whose entry it was that is gone, the record outside knows; the next one's study would mislead.
+            self.problems += [Problem("" if one[1] == "gap" else self._study(row), *one) for one in found]
             leaf = bytes(row.leaf) if row.id is None else leaf_hash(bytes(row.body))
             self._tree(None).add(leaf)
             if row.entry_study is not None:
@@ -124,6 +128,7 @@ class _Run:
         for tree in self.trees.values():
             tree.end()
             self.problems += self._differences(tree)
+            self.problems += self._claims(tree)
         self.problems += out_of_order(self.session)
         self.problems += self._damage()
         return Verdict(checked=checked, problems=tuple(sorted(map(self._named, self.problems), key=_order)))
@@ -159,6 +164,7 @@ class _Run:
                 )
             else:
                 heapq.heappush(self._tree(one.study_id).heads, (one.size, one.root, "the database"))
+                self._tree(one.study_id).claims.append((one.size, one.position))
         for tree in self.trees.values():
             self._compare(tree, kept)
 
@@ -219,6 +225,18 @@ class _Run:
             )
             yield Problem(self._code(tree.study), self._place(tree, index), "checkpoint", detail)
 
+    def _claims(self, tree: _Tree) -> Iterator[Problem]:
+        """Say which head counts up to another position than the database says."""
+        for size, position in tree.claims:
+            if tree.study is None:
+                is_right = position == size
+            else:
+                last, following = tree.positions.get(size - 1, 0), tree.positions.get(size)
+                is_right = last <= position < (following or self._tree(None).range.size + 1)
+            if not is_right:
+                detail = f"The head of “{tree.origin}” with {size} entries does not count up to position {position}."
+                yield Problem(self._code(tree.study), position, "checkpoint", detail)
+
     def _place(self, tree: _Tree, index: int) -> int:
         """Return the installation's position of a tree's entry, by the record first, else by what is here now."""
         if tree.study is None:
@@ -241,7 +259,7 @@ class _Run:
     def _named(self, problem: Problem) -> Problem:
         """Name the study of an entry that is gone from the database but was recorded."""
         whole = self._tree(None)
-        if problem.study or not 0 < problem.position <= whole.recorded:
+        if problem.study or problem.kind in _OF_HEADS or not 0 < problem.position <= whole.recorded:
             return problem
         study = self._code(self._owner(whole.outside, problem.position - 1))
         return Problem(study, problem.position, problem.kind, problem.detail)
