@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from datamodel.audit.verify import DigestCheck
 from datamodel.records import store
 from datamodel.records.content import canonical_values, content_hash, digest_line, rows_digest
+from datamodel.signatures import reads as signature_reads
 
 
 def revisions_unaltered(session: Session, event: Row[Any]) -> Iterator[str]:
@@ -25,4 +26,4 @@ def revisions_unaltered(session: Session, event: Row[Any]) -> Iterator[str]:
         yield f"The {len(lines)} form revisions of this event differ from the digest that the ledger holds."
 
 
-DIGESTS: Final[dict[str, DigestCheck]] = {"records.revise_batch": revisions_unaltered}
+DIGESTS: Final[dict[str, DigestCheck]] = {"records.revise_batch": revisions_unaltered, **signature_reads.DIGESTS}
