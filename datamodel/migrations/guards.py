@@ -52,16 +52,21 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
         f"or (role in ('participant', 'caregiver') and study_id = any ({_STUDIES}) "
         "and exists (select from app.account a where a.id = account_id and a.kind in ('participant', 'caregiver')))",
     ),
+    # who acts for whom: asked at the door, by the person, and by whoever sees the participant
+    "caregiver": (
+        f"{_flag('door')} or account_id = {_SELF} or exists (select from app.participant p where p.id = participant_id)",
+        f"study_id = any ({_STUDIES}) and exists (select from app.participant p where p.id = participant_id)",
+    ),
     # what concerns the whole installation is for administrators
     "approval": (
         f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
         f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
     ),
     "audit_event": (
-        f"xid = pg_current_xact_id_if_assigned() or study_id = any ({_OPEN}) "
-        f"or (study_id is null and (actor_id = {_SELF} or {_flag('administrator')})) "
+        f"xid = pg_current_xact_id_if_assigned() or actor_id = {_SELF} or study_id = any ({_OPEN}) "
+        f"or (study_id is null and {_flag('administrator')}) "
         "or (study_id = any ((select app.scope_sited())::uuid[]) and ("
-        f"actor_id = {_SELF} or split_part(subject, ':', 1) in ({_COMMON}) "
+        f"split_part(subject, ':', 1) in ({_COMMON}) "
         "or (subject like 'participant:%' and exists (select from app.participant p "
         "where p.study_id = audit_event.study_id and p.code = substr(audit_event.subject, 13)))))",
         f"actor_id = {_SELF} and (study_id is null or study_id = any ({_STUDIES}) or {_DOOR})",
@@ -95,6 +100,7 @@ def apply(connection: Connection, roles: Roles, guards: Mapping[str, Guard]) -> 
         "deferrable initially deferred for each row",
     )
     run.trigger("account", "keep_administrators", "", "before insert or update", "refuse_promotion()", "for each row")
+    run(f"grant select on app.alembic_version to {run.app}, {run.sealer}")
     keep_scope_key(connection)
 
 
@@ -228,7 +234,9 @@ def _triggers(run: _Run, table: str, guard: Guard, columns: list[str]) -> None:
         run.trigger(table, "keep_table", "", "before truncate", "refuse_change()", "for each statement")
     if guard.is_regulated:
         told = ", ".join(f'"{one}"' for one in columns if one not in guard.free)
-        when = f"after insert or delete or truncate or update of {told}"
-        run.trigger(table, "need_event", "", when, "need_event()", "for each statement")
+        when, each = f"after insert or delete or update of {told}", "statement" if guard.is_bulk else "row"
+        run.trigger(table, "need_event", "", when, "need_event()", f"for each {each}")
+        run.trigger(table, "need_event_at_all", "", "after truncate", "need_event()", "for each statement")
     else:
         run(f"drop trigger if exists need_event on app.{table}")
+        run(f"drop trigger if exists need_event_at_all on app.{table}")

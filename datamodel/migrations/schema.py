@@ -12,7 +12,9 @@ from datamodel.credentials import tables as credentials
 from datamodel.discrepancies import tables as discrepancies
 from datamodel.intake import tables as intake
 from datamodel.kernel.database import Base
+from datamodel.links import tables as links
 from datamodel.migrations import tables as own
+from datamodel.notices import tables as notices
 from datamodel.participants import tables as participants
 from datamodel.records import tables as records
 from datamodel.rehearsal import tables as rehearsal
@@ -33,6 +35,8 @@ ROOMS = (
     credentials,
     discrepancies,
     intake,
+    links,
+    notices,
     own,
     participants,
     records,
@@ -67,6 +71,9 @@ class Guard(NamedTuple):
     free: tuple[str, ...] = ()
     #: the application may remove rows (never of an append-only table)
     is_removable: bool = False
+    #: written in bulk: the ledger is asked once a statement instead of once a row, so its event comes first or a
+    #: statement that changes no row is refused too
+    is_bulk: bool = False
 
 
 #: One entry for each table; a test fails for a table without one.
@@ -83,6 +90,11 @@ GUARDS: dict[str, Guard] = {
     "credential_recovery": Guard("door", is_removable=True),
     "credential_invitation": Guard("door"),
     "credential_identity": Guard("door", free=("used_at",), is_removable=True),
+    # links and devices of participants; wrong tries are told in the ledger, a PIN that was right by its session
+    "link": Guard("door", free=("tries",)),
+    "link_request": Guard("door", is_regulated=False, is_removable=True),
+    "device": Guard("door", free=("tries", "used_at")),
+    "notice": Guard("door"),
     # acts that need two people
     "approval": Guard("study", is_append_only=True),
     "approval_step": Guard("study", is_append_only=True, through=("approval_id", "approval")),
@@ -108,8 +120,8 @@ GUARDS: dict[str, Guard] = {
     "participant_status": Guard("participant", is_append_only=True),
     "participant_arm": Guard("participant", is_blinded=True),
     "envelope": Guard("participant"),
-    "form_instance": Guard("participant", sealer="reads"),
-    "form_revision": Guard("participant", is_append_only=True, through=("instance_id", "form_instance")),
+    "form_instance": Guard("participant", sealer="reads", is_bulk=True),
+    "form_revision": Guard("participant", is_append_only=True, is_bulk=True, through=("instance_id", "form_instance")),
     "form_step": Guard("participant", is_append_only=True),
     "signature": Guard("participant", is_append_only=True),
     "signature_void": Guard("participant", is_append_only=True),
@@ -122,12 +134,15 @@ GUARDS: dict[str, Guard] = {
     "battery": Guard("study"),
     "task_assignment": Guard("participant"),
     "assessment_session": Guard("participant"),
-    "assessment_trial": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
+    "assessment_trial": Guard(
+        "participant", is_append_only=True, is_bulk=True, through=("session_id", "assessment_session")
+    ),
     "assessment_score": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
     # what was looked at afterwards
     "critical_field": Guard("study", is_append_only=True),
     "change_review": Guard("study", is_append_only=True),
     "participant_identity": Guard("participant"),
+    "caregiver": Guard("participant"),
     "rehearsal": Guard("study"),
     # wrapped keys: worth nothing without the root key, and needed wherever something sealed is read
     "installation": Guard("open", sealer="reads"),

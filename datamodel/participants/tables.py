@@ -76,3 +76,20 @@ class IdentityRow(Base):
     #: keyed hash by which mail and phone are found again
     lookup: Mapped[bytes | None] = mapped_column(LargeBinary)
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class CaregiverRow(Base):
+    """That an account acts for a participant, from an instant until another."""
+
+    __tablename__ = "caregiver"
+    __table_args__ = (CheckConstraint("ends_at is null or ends_at > starts_at", name="span"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
+    participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("app.account.id"), index=True)
+    #: what they are to the participant: mother, father, guardian, ...
+    relation: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

@@ -8,8 +8,10 @@ from sqlalchemy import text
 from datamodel.access import actions as access
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
+from datamodel.audit import ledger
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import unit_of_work
+from datamodel.links import actions as links
 from datamodel.participants import actions as participants
 from datamodel.participants.facts import Facts
 from datamodel.study import actions as study
@@ -41,7 +43,7 @@ class Scene:
     def link(self, code: str) -> str:
         """Return the token of a fresh sign-in link."""
         with unit_of_work(self.url, self.installer) as unit:
-            return access.make_link(unit, account_id=self.people[code].account)
+            return links.show(unit, account_id=self.people[code].account)
 
     def actor(self, code: str) -> Actor:
         """Return a participant's actor."""
@@ -79,11 +81,13 @@ def build(url: str, *, codes: tuple[str, ...] = ("701-1015", "701-1023"), consen
 def _people(url: str, installer: Actor, owner: Actor, codes: tuple[str, ...]) -> dict[str, Person]:
     people = {}
     for number, code in enumerate(codes):
-        with unit_of_work(url, installer) as unit:
+        with unit_of_work(url, owner) as unit:
             found = unit.session.execute(
                 text("update app.participant set language = :language where code = :code returning id"),
                 {"code": code, "language": "fr" if number == 1 else "en"},
             ).scalar_one()
+            ledger.record(unit, "test.set_language", subject=f"participant:{code}")
+        with unit_of_work(url, installer) as unit:
             account = access.create_account(unit, kind="participant", name=code, participant_id=found)
             access.grant(unit, account_id=account, study=STUDY, role="participant")
         with unit_of_work(url, owner) as unit:

@@ -77,7 +77,7 @@ create index ix_caregiver_participant_id on app.caregiver (participant_id);
 create table app.notice (
     id uuid not null,
     account_id uuid not null,
-    study_id uuid,
+    study_id uuid not null,
     participant_id uuid,
     kind text not null,
     address text,
