@@ -11,7 +11,9 @@ import psycopg
 import pytest
 
 from datamodel.kernel.database import engine_for
+from datamodel.kernel.settings import settings
 from datamodel.migrations import run
+from datamodel.migrations.roles import Roles
 from metricis.local.postgres import Cluster
 
 # One key for all databases of this session, whatever home a test has.
@@ -29,35 +31,66 @@ def cluster() -> Iterator[Cluster]:
         server.destroy()
 
 
+_PASSWORD = "of-the-tests"
+
+
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> str:
-    """Name of a database with all migrations run, to be cloned."""
+    """Name of a database with all migrations run, to be cloned, on a server with the four roles."""
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute("create database migrated")
     url = cluster.url("migrated")
     run.upgrade(url)
     engine_for(url).dispose()
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        for role in Roles():
+            connection.execute(f"alter role {role} login password '{_PASSWORD}'")
     return "migrated"
 
 
 @pytest.fixture
-def database_url(cluster: Cluster, template: str) -> Iterator[str]:
-    """Address of an empty, migrated database that belongs to this test alone."""
+def server_url(cluster: Cluster, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of this test's database for the server's administrator, whom nothing holds."""
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database {name} template {template} strategy file_copy")
     url = cluster.url(name)
+    urls = {role: cluster.url(name, role=user, password=_PASSWORD) for role, user in Roles()._asdict().items()}
+    monkeypatch.setenv("METRICIS_SEALER_URL", urls["sealer"])
+    settings.cache_clear()
     yield url
-    engine_for(url).dispose()
+    for each in (url, *urls.values()):
+        engine_for(each).dispose()
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)")
+    settings.cache_clear()
+
+
+@pytest.fixture
+def database_url(cluster: Cluster, server_url: str) -> str:
+    """Address of an empty, migrated database of this test's own, for the application: row-level security holds."""
+    return _as(cluster, server_url, Roles().app)
+
+
+@pytest.fixture
+def owner_url(cluster: Cluster, server_url: str) -> str:
+    """Address of the same database for its owner, who makes tables and triggers and can take them away."""
+    return _as(cluster, server_url, Roles().owner)
+
+
+@pytest.fixture
+def sealer_url(cluster: Cluster, server_url: str) -> str:
+    """Address of the same database for the sealer of the ledger."""
+    return _as(cluster, server_url, Roles().sealer)
+
+
+def _as(cluster: Cluster, url: str, role: str) -> str:
+    return cluster.url(url.rpartition("/")[2], role=role, password=_PASSWORD)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder of this test's own, named in the environment."""
-    from datamodel.kernel.settings import settings
-
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("METRICIS_HOME", str(folder))

@@ -26,7 +26,7 @@ def sync(visit: Visit) -> Any:
     button = pmui.Button(label="Run now", variant="contained", margin=0)
 
     def look() -> None:
-        with reading() as session:
+        with reading(visit.visitor.actor) as session:
             state.look(session, visit.visitor.actor, study=visit.code)
         button.label, button.disabled = state.button
         html = str(views.sync(state, zone=visit.zone))

@@ -33,7 +33,7 @@ STEPS: tuple[tuple[str, Callable[..., None], str, Callable[[str], Any]], ...] = 
 
 def load(visit: Visit) -> QuestionsState:
     """Return the list as the address asks for it."""
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         try:
             words = places(study_reads.design(session, visit.study.id).protocol)
         except NotFoundError:
@@ -99,7 +99,7 @@ def _side(visit: Visit, state: QuestionsState, listed: Any, path: str) -> Any:
             with acting(visit.visitor) as unit:
                 action(unit, study=visit.code, discrepancy_id=state.one.id, words=text.value_input or text.value)
             text.value = ""
-            with reading() as session:
+            with reading(visit.visitor.actor) as session:
                 state.every = discrepancy_reads.discrepancies(
                     session, visit.visitor.actor, study=visit.code, limit=_MOST
                 )
@@ -128,7 +128,7 @@ def _offered(visit: Visit, one: Discrepancy, *, every: bool = False) -> list[Any
 
 def _thread(visit: Visit, state: QuestionsState) -> tuple[Discrepancy, list[Step], dict[str, Any]]:
     actor = visit.visitor.actor
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         one, steps = discrepancy_reads.thread(session, actor, study=visit.code, discrepancy_id=state.one.id)
         now = "–"
         if may(actor, "study:records:read", study=visit.code) and one.form_name:

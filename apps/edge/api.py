@@ -96,7 +96,7 @@ def take_results(
 @ROUTES.get("/receipts/{number}")
 def receipt_state(number: int, actor: SignedIn) -> JSONResponse:
     """Say what became of a receipt of one's own."""
-    with unit_of_work(database_url(), KNOCKING) as unit:
+    with unit_of_work(database_url(), actor) as unit:
         found = intake.receipt(unit.session, number, sender=actor)
     return JSONResponse({"receipt": found.receipt, "state": found.state, "sentence": found.outcome})
 

@@ -11,7 +11,6 @@ from apps.edge.api import note_refusal
 from apps.edge.pages import Pages
 from apps.edge.session import Participant, database_url
 from apps.participant import views
-from datamodel.access.actor import KNOCKING
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 
@@ -26,13 +25,13 @@ def router(pages: Pages) -> APIRouter:
 
     @routes.get("")
     def home(actor: Participant) -> Response:
-        with unit_of_work(database_url(), KNOCKING) as unit:
+        with unit_of_work(database_url(), actor) as unit:
             view = views.home(unit.session, actor, at=unit.instant)
         return pages.render("home.html", view.t, view=view, person=view.person, here="tasks")
 
     @routes.get("/consent")
     def consent(actor: Participant) -> Response:
-        with unit_of_work(database_url(), KNOCKING) as unit:
+        with unit_of_work(database_url(), actor) as unit:
             view = views.consent(unit.session, actor, at=unit.instant)
         return pages.render("consent.html", view.t, view=view, person=view.person, here="consent")
 
@@ -40,7 +39,7 @@ def router(pages: Pages) -> APIRouter:
     def task(assignment: UUID, request: Request, actor: Participant) -> Response:
         asked = request.query_params.get("simulate", "")
         simulate = asked if asked in _SIMULATIONS and not settings().is_production else ""
-        with unit_of_work(database_url(), KNOCKING) as unit:
+        with unit_of_work(database_url(), actor) as unit:
             view = views.task(unit.session, actor, assignment, at=unit.instant, simulate=simulate)
         if view.blocked is not None:
             note_refusal(actor, view.blocked, asked_for="open a task")

@@ -13,7 +13,7 @@ def form(visit: Visit) -> Any:
     """Return the form that the address names."""
     home = f"/app/{visit.code}/participants"
     visit.crumbs = [("Participants", home), (visit.named["subject"], f"{home}/{visit.named['subject']}")]
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         found = load(session, visit)
     visit.crumbs += [(found.event_label, f"{home}?visit={visit.named['event']}")] if found.event_label else []
     visit.crumbs.append((found.form.label, ""))

@@ -173,7 +173,7 @@ def failure_of(health: SyncHealth) -> str:
 def _health(visit: Visit) -> SyncHealth | None:
     if visit.study is None or not may(visit.visitor.actor, "study:overview:read", study=visit.code):
         return None
-    with sessions.reading() as session:
+    with sessions.reading(visit.visitor.actor) as session:
         health = connection_reads.sync_health(session, visit.visitor.actor, study=visit.code)
     return health if health.is_connected else None
 
@@ -187,7 +187,7 @@ def serve(page: Page) -> Callable[[], Any]:
     def make() -> Any:
         visit = _visit(page)
         pn.config.theme = "dark" if _theme() == "dark" else "default"
-        with sessions.reading() as session:
+        with sessions.reading(visit.visitor.actor) as session:
             visit.study = study_reads.study(session, visit.code) if visit.code else None
         banner = visit._banner = Banner(visit)  # noqa: SLF001 - the frame fills its own slot
         content = _content(visit)
@@ -267,7 +267,7 @@ def style() -> str:
 def frame_values(visit: Visit, *, theme: str) -> dict[str, Any]:
     """Return what the frame's template needs."""
     actor, code = visit.visitor.actor, visit.code
-    with sessions.reading() as session:
+    with sessions.reading(actor) as session:
         studies = study_reads.studies_of(session, actor)
         counts = _counts(session, visit) if visit.study else {}
     pages = PAGES.open_to(actor, code) if visit.study else []

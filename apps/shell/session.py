@@ -9,19 +9,17 @@ from urllib.parse import quote
 
 import panel as pn
 from bokeh.server.auth import AuthPolicy
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from apps import cookies
 from datamodel.access import reads as access_reads
-from datamodel.access.actor import Actor
+from datamodel.access.actor import KNOCKING, Actor
+from datamodel.kernel import unit
 from datamodel.kernel.clock import system_clock
-from datamodel.kernel.database import engine_for
-from datamodel.kernel.errors import Refused, RefusedError, TransientFault
+from datamodel.kernel.errors import Refused, RefusedError
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.kernel.unit import UnitOfWork
 
-#: Name of the cookie that holds a signed-in browser's token; the edge sets it.
-COOKIE: Final = "metricis_session"
 SIGN_IN: Final = "/sign-in"
 SIGNED_OUT: Final = Refused(
     "signed-out",
@@ -44,31 +42,26 @@ def database_url() -> str:
 
 
 @contextmanager
-def reading(url: str = "") -> Iterator[Session]:
-    """Open a session for reads; nothing is kept of what is done in it.
+def reading(actor: Actor | None = None) -> Iterator[Session]:
+    """Open a session that only reads what `actor` may see, by default the visitor whose page is being made.
 
     Raises
     ------
     TransientFault
         When PostgreSQL cannot be reached.
     """
-    try:
-        with Session(engine_for(url or database_url())) as session:
-            yield session
-    except OperationalError as error:
-        raise TransientFault(
-            "The database does not answer, so this page cannot be shown now. Nothing was lost; try again in a minute."
-        ) from error
+    with unit.reading(database_url(), actor or current().actor) as session:
+        yield session
 
 
 def visitor_of(token: str, *, is_seen: bool = True) -> Visitor | None:
     """Return who holds `token`, or None; `is_seen` notes that a person, not a timer, came by."""
     if not token:
         return None
-    with reading() as session:
-        actor = access_reads.actor_of_session(session, token, now=datetime.now(UTC))
-        if is_seen:
-            session.commit()
+    with unit.unit_of_work(database_url(), KNOCKING) as door:
+        actor = access_reads.actor_of_session(door.session, token, now=datetime.now(UTC))
+        if not is_seen:
+            door.session.rollback()
     return Visitor(actor=actor, token=token) if actor and actor.kind == "staff" else None
 
 
@@ -100,8 +93,8 @@ def again(visitor: Visitor, *, is_seen: bool = True) -> Visitor:
 def acting(visitor: Visitor, *, reason: str = "") -> Iterator[UnitOfWork[Actor]]:
     """Open a unit of work for the visitor, after asking again who it is."""
     now = again(visitor)
-    with unit_of_work(database_url(), now.actor, reason=reason) as unit:
-        yield unit
+    with unit.unit_of_work(database_url(), now.actor, reason=reason) as work:
+        yield work
 
 
 def clock() -> datetime:
@@ -110,7 +103,7 @@ def clock() -> datetime:
 
 
 def _authenticate(request: Any) -> Visitor | None:
-    morsel = request.cookies.get(COOKIE)
+    morsel = request.cookies.get(cookies.named(cookies.SESSION))
     return visitor_of(getattr(morsel, "value", morsel) or "") if morsel else None
 
 

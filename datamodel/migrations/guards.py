@@ -33,24 +33,36 @@ _DOOR: Final = _flag("door", "administrator")
 SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
     "study": (f"id = any ({_STUDIES}) or {_DOOR}", f"id = any ({_STUDIES}) or {_flag('administrator')}"),
     "participant": (
-        f"study_id = any ({_OPEN}) or site_id = any ((select app.scope_sites())::uuid[]) "
-        "or id = any ((select app.scope_people())::uuid[])",
-        f"study_id = any ({_OPEN}) or (study_id = any ({_STUDIES}) and (site_id = any ((select app.scope_sites())::uuid[]) "
-        "or id = any ((select app.scope_people())::uuid[])))",
+        (
+            f"study_id = any ({_OPEN}) or site_id = any ((select app.scope_sites())::uuid[]) "
+            "or id = any ((select app.scope_people())::uuid[])"
+        ),
+        (
+            f"study_id = any ({_OPEN}) or (study_id = any ({_STUDIES}) and (site_id = any ((select app.scope_sites())::uuid[]) "
+            "or id = any ((select app.scope_people())::uuid[])))"
+        ),
     ),
     "account": (
-        f"{_flag('door', 'administrator', 'service')} or id = {_SELF} "
-        "or (participant_id is not null and exists (select from app.participant p where p.id = participant_id)) "
-        "or id in (select app.scope_colleagues())",
-        f"{_DOOR} or id = {_SELF} or (select app.has_nobody()) "
-        "or (participant_id is not null and exists (select from app.participant p where p.id = participant_id))",
+        (
+            f"{_flag('door', 'administrator', 'service')} or id = {_SELF} "
+            "or (participant_id is not null and exists (select from app.participant p where p.id = participant_id)) "
+            "or id in (select app.scope_colleagues())"
+        ),
+        (
+            f"{_DOOR} or id = {_SELF} or (select app.has_nobody()) "
+            "or (participant_id is not null and exists (select from app.participant p where p.id = participant_id))"
+        ),
     ),
     "membership": (
-        f"{_flag('door', 'administrator', 'service')} or account_id = {_SELF} or study_id = any ({_OPEN}) "
-        "or exists (select from app.account a where a.id = account_id)",
-        f"{_flag('administrator')} or study_id = any ((select app.scope_managed())::uuid[]) "
-        f"or (role in ('participant', 'caregiver') and study_id = any ({_STUDIES}) "
-        "and exists (select from app.account a where a.id = account_id and a.kind in ('participant', 'caregiver')))",
+        (
+            f"{_flag('door', 'administrator', 'service')} or account_id = {_SELF} or study_id = any ({_OPEN}) "
+            "or exists (select from app.account a where a.id = account_id)"
+        ),
+        (
+            f"{_flag('administrator')} or study_id = any ((select app.scope_managed())::uuid[]) "
+            f"or (role in ('participant', 'caregiver') and study_id = any ({_STUDIES}) "
+            "and exists (select from app.account a where a.id = account_id and a.kind in ('participant', 'caregiver')))"
+        ),
     ),
     # who acts for whom: asked at the door, by the person, and by whoever sees the participant
     "caregiver": (
@@ -63,12 +75,14 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
         f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
     ),
     "audit_event": (
-        f"xid = pg_current_xact_id_if_assigned() or actor_id = {_SELF} or study_id = any ({_OPEN}) "
-        f"or (study_id is null and {_flag('administrator')}) "
-        "or (study_id = any ((select app.scope_sited())::uuid[]) and ("
-        f"split_part(subject, ':', 1) in ({_COMMON}) "
-        "or (subject like 'participant:%' and exists (select from app.participant p "
-        "where p.study_id = audit_event.study_id and p.code = substr(audit_event.subject, 13)))))",
+        (
+            f"xid = pg_current_xact_id_if_assigned() or actor_id = {_SELF} or study_id = any ({_OPEN}) "
+            f"or (study_id is null and {_flag('administrator')}) "
+            "or (study_id = any ((select app.scope_sited())::uuid[]) and ("
+            f"split_part(subject, ':', 1) in ({_COMMON}) "
+            "or (subject like 'participant:%' and exists (select from app.participant p "
+            "where p.study_id = audit_event.study_id and p.code = substr(audit_event.subject, 13)))))"
+        ),
         f"actor_id = {_SELF} and (study_id is null or study_id = any ({_STUDIES}) or {_DOOR})",
     ),
 }

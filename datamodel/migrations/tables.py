@@ -36,7 +36,6 @@ class UnaccountedRow(Base):
     """A transaction that changed a regulated table before it told the ledger; gone when it commits."""
 
     __tablename__ = "unaccounted"
-    __table_args__ = ({"prefixes": ["unlogged"]},)
 
     xid: Mapped[str] = mapped_column(Xid8, primary_key=True)
     changed: Mapped[str] = mapped_column(Text)

@@ -8,14 +8,13 @@ import signal
 import psycopg
 from prefect.deployments.flow_runs import arun_deployment
 
-from datamodel.access.actor import KNOCKING
 from datamodel.connections import reads as connections
-from datamodel.intake import reads as intake
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import MetricisError
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import reading
 from pipelines.custody import steps as custody
+from pipelines.intake import steps as intake
 from pipelines.intake.flow import drain
 
 logger = logging.getLogger("metricis.dispatch")
@@ -40,7 +39,7 @@ async def dispatch(stop: asyncio.Event) -> None:
 
 
 async def handle(url: str) -> None:
-    """Seal the ledger, drain what arrived, start what was asked for, and seal again."""
+    """Drain what arrived and start what was asked for."""
     if await asyncio.to_thread(_pending, url):
         await drain()
     for study, request in await asyncio.to_thread(_requests, url):
@@ -50,7 +49,6 @@ async def handle(url: str) -> None:
             timeout=0,
             idempotency_key=str(request),
         )
-    await asyncio.to_thread(custody.seal, url)
 
 
 async def _news(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
@@ -60,13 +58,15 @@ async def _news(connection: psycopg.AsyncConnection[tuple[object, ...]]) -> None
 
 
 def _pending(url: str) -> bool:
-    with unit_of_work(url, KNOCKING) as unit:
-        return intake.has_pending(unit.session)
+    return intake.has_pending(url)
 
 
 def _requests(url: str) -> list[tuple[str, object]]:
-    with unit_of_work(url, KNOCKING) as unit:
-        return [(one.study, one.id) for one in connections.open_requests(unit.session)]
+    actor = intake.service(url)
+    if actor is None:
+        return []
+    with reading(url, actor) as session:
+        return [(one.study, one.id) for one in connections.open_requests(session)]
 
 
 async def main() -> None:
@@ -75,8 +75,10 @@ async def main() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sealing = asyncio.create_task(custody.keep_sealing(settings().database_url.get_secret_value(), stop))
     listening = asyncio.create_task(dispatch(stop))
-    await stop.wait()
+    await asyncio.wait({asyncio.create_task(stop.wait()), sealing}, return_when=asyncio.FIRST_COMPLETED)
+    await sealing
     listening.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await listening

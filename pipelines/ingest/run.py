@@ -9,18 +9,15 @@ from typing import Final
 from uuid import UUID
 
 import polars as pl
-from sqlalchemy import exc
-from sqlalchemy.orm import Session
 
-from datamodel.access.actor import Actor
+from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.reads import service_actor
 from datamodel.connections import runs
 from datamodel.connections.reads import Connection, connection
 from datamodel.connections.runs import Counts, Pull
-from datamodel.kernel.database import engine_for
 from datamodel.kernel.errors import MetricisError, TransientFault
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.kernel.unit import UnitOfWork, reading, unit_of_work
 from datamodel.study.protocol import Protocol
 from pipelines.clients.redcap import RedcapClient
 
@@ -140,14 +137,10 @@ def open_run(
 
 
 def _who(url: str, study: str) -> tuple[Actor, Connection, str]:
-    try:
-        with Session(engine_for(url)) as session:
-            actor = service_actor(session)
-            return actor, connection(session, actor, study=study), runs.token(session, actor, study=study)
-    except exc.OperationalError as error:
-        raise TransientFault(
-            "PostgreSQL did not answer, so the sync did not begin. Check that the database is running, then sync again."
-        ) from error
+    with reading(url, KNOCKING) as door:
+        actor = service_actor(door)
+    with reading(url, actor) as session:
+        return actor, connection(session, actor, study=study), runs.token(session, actor, study=study)
 
 
 def _fail(run: Run, error: Exception) -> None:

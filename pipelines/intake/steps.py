@@ -25,7 +25,7 @@ from datamodel.kernel.errors import (
     RefusedError,
     TransientFault,
 )
-from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.kernel.unit import UnitOfWork, reading, unit_of_work
 from datamodel.tasks import reads as tasks
 from validators.capture.assessment import Assessment, check_assessment
 from validators.capture.consent import ConsentEvent, check_consent
@@ -58,12 +58,32 @@ def drain(url: str, *, study: str | None = None) -> DrainSummary:
         When PostgreSQL goes away; what was filed stays filed, the rest stays pending.
     """
     summary = DrainSummary()
-    with unit_of_work(url, KNOCKING) as unit:
-        due = intake.due(unit.session, kinds=KINDS, study=study)
-        actor = access.service_actor(unit.session) if due else KNOCKING
+    actor = service(url)
+    if actor is None:
+        return summary
+    with reading(url, actor) as session:
+        due = intake.due(session, kinds=KINDS, study=study)
     for envelope_id in due:
         _one(url, actor, envelope_id, summary)
     return summary
+
+
+def service(url: str) -> Actor | None:
+    """Return the machine account of the flows; None before there is a study to work in."""
+    with reading(url, KNOCKING) as door:
+        try:
+            return access.service_actor(door)
+        except NotFoundError:
+            return None
+
+
+def has_pending(url: str) -> bool:
+    """Return whether anything waits to be opened now."""
+    actor = service(url)
+    if actor is None:
+        return False
+    with reading(url, actor) as session:
+        return intake.has_pending(session)
 
 
 def _one(url: str, actor: Actor, envelope_id: UUID, summary: DrainSummary) -> None:

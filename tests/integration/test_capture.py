@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from datamodel.access.actor import KNOCKING
 from datamodel.assessments import reads as assessments
 from datamodel.audit import ledger
 from datamodel.audit.verify import verify
@@ -17,9 +16,8 @@ from datamodel.consent import actions as consent_actions
 from datamodel.consent import reads as consent
 from datamodel.intake import actions as inbox
 from datamodel.intake import reads as intake
-from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.tasks import reads as tasks
 from pipelines.intake.steps import drain
 from tests.support.capture import STUDY, build
@@ -38,7 +36,7 @@ def now():
 
 
 def version(scene, language="en"):
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         person = consent.who(unit.session, scene.people[CODE].id)
         return consent.version_in_force(unit.session, person.study_id, language=language, at=unit.instant)
 
@@ -101,12 +99,12 @@ def sign(scene, **changes):
 
 
 def rows(scene, statement):
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         return unit.session.execute(text(statement)).all()
 
 
 def outcome(scene, receipt, code=CODE):
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         return intake.receipt(unit.session, receipt.number, sender=scene.actor(code))
 
 
@@ -114,7 +112,7 @@ def test_consent_then_results_are_filed_and_scored(scene):
     sign(scene)
     receipt = send(scene, "jspsych", results(scene))
     assert drain(scene.url).processed == 1
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         [found] = assessments.sessions(unit.session, participant_id=scene.people[CODE].id)
         scores = {name: one.value for name, one in assessments.scores(unit.session, found.id).items()}
         assert [one["rt"] for one in assessments.trials(unit.session, found.id)] == RTS
@@ -145,15 +143,15 @@ def test_every_step_is_one_ledger_event_and_the_ledger_verifies(scene):
         ("intake.settle", "Metricis sync"),
     ]
     assert all(row.change["new"]["by"] == CODE for row in events if ".file_" in row.action)
-    with unit_of_work(scene.url, scene.service()) as unit:
-        ledger.seal(unit.session)
-    with unit_of_work(scene.url, KNOCKING) as unit:
-        assert verify(unit.session).is_ok
+    with sealing(scene.url) as session:
+        ledger.seal(session)
+    with sealing(scene.url) as session:
+        assert verify(session).is_ok
 
 
-def test_the_name_is_nowhere_in_the_database_in_the_clear(scene):
+def test_the_name_is_nowhere_in_the_database_in_the_clear(scene, owner_url):
     sign(scene)
-    with psycopg.connect(libpq_url(scene.url)) as connection:
+    with psycopg.connect(owner_url) as connection:
         tables = [row[0] for row in connection.execute("select tablename from pg_tables where schemaname = 'app'")]
         for table in tables:
             for (row,) in connection.execute(f"select t::text from app.{table} t"):
@@ -208,11 +206,11 @@ def test_results_from_before_the_signature_are_refused_and_from_before_a_withdra
 
 def test_a_decline_is_kept_and_may_be_followed_by_a_yes(scene):
     sign(scene, decision="declined")
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         assert consent.consent(unit.session, scene.people[CODE].id, at=now()).state == "declined"
         assert isinstance(consent.gate(unit.session, scene.people[CODE].id, at=now()), Refused)
     sign(scene)
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         assert consent.consent(unit.session, scene.people[CODE].id, at=now()).state == "signed"
 
 
@@ -227,11 +225,11 @@ def test_a_new_version_closes_the_gate_until_it_is_signed(scene):
             title="New",
             sections=[{"heading": "A", "paragraphs": ["b"]}],
         )
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         answer = consent.gate(unit.session, scene.people[CODE].id, at=now())
     assert answer.code == "consent-outdated"
     sign(scene)
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         assert consent.gate(unit.session, scene.people[CODE].id, at=now())
         states = consent.consents(unit.session, consent.who(unit.session, scene.people[CODE].id).study_id, at=now())
     assert {one.state for one in states.values()} == {"signed", "needed"}
@@ -266,7 +264,7 @@ def test_parts_in_any_order_and_twice_make_one_whole_session(scene):
     for body in (last, first, first, last):
         send(scene, "jspsych", body)
         drain(scene.url)
-        with unit_of_work(scene.url, KNOCKING) as unit:
+        with unit_of_work(scene.url, scene.service()) as unit:
             [found] = assessments.sessions(unit.session, participant_id=scene.people[CODE].id)
             states.append((found.state, len(assessments.trials(unit.session, found.id))))
     assert states == [("partial", 2), ("scored", 5), ("scored", 5), ("scored", 5)]
@@ -302,7 +300,7 @@ def test_one_bad_envelope_holds_up_nothing_and_names_no_value(scene):
     assert drain(scene.url).total == 0
 
 
-def test_what_fails_is_kept_and_tried_again(scene, monkeypatch):
+def test_what_fails_is_kept_and_tried_again(scene, server_url, monkeypatch):
     from datamodel.kernel.errors import FaultError
     from pipelines.intake import steps
 
@@ -316,15 +314,17 @@ def test_what_fails_is_kept_and_tried_again(scene, monkeypatch):
     found = outcome(scene, receipt)
     assert (found.state, found.tries, found.outcome) == ("failed", 1, "The store is being repaired.")
     assert drain(scene.url).total == 0, "the pause of a minute is not over"
-    with psycopg.connect(libpq_url(scene.url)) as connection:
+    with psycopg.connect(server_url) as connection:
+        connection.execute("set session_replication_role = replica")
         connection.execute("update app.envelope set done_at = done_at - interval '61 seconds'")
     assert drain(scene.url).processed == 1
 
 
-def test_results_wait_for_a_consent_that_arrived_before_them(scene):
+def test_results_wait_for_a_consent_that_arrived_before_them(scene, server_url):
     held = send(scene, "consent", consent_event(scene))
     later = send(scene, "jspsych", results(scene))
-    with psycopg.connect(libpq_url(scene.url)) as connection:
+    with psycopg.connect(server_url) as connection:
+        connection.execute("set session_replication_role = replica")
         connection.execute(
             "update app.envelope set state = 'failed', tries = 5, done_at = now() where receipt = %s", [held.number]
         )
@@ -367,7 +367,7 @@ def test_the_queue_tells_consent_and_tasks_in_words(scene, events, state):
         else:
             sign(scene, decision=event)
     drain(scene.url)
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         consent_card, task = tasks.queue(unit.session, scene.actor(CODE), at=unit.instant)
     assert consent_card.kind == "consent"
     assert task.state == state

@@ -18,7 +18,7 @@ from apps.entrance.app import routes as entrance
 from apps.entrance.way_in import own_page
 from datamodel.consent import reads as consent
 from datamodel.intake import triggers
-from datamodel.kernel.database import engine_for, libpq_url
+from datamodel.kernel.database import engine_for
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.vault.keys import load_key
@@ -138,7 +138,9 @@ def test_nobody_sends_without_being_signed_in(scene, edge):
 
 
 def test_staff_have_no_phone_view_and_send_nothing(scene, edge):
-    answer = edge.post("/sign-in", data={"name": "owner@demo.example", "password": PASSWORD} | form_of(edge, "/sign-in"))
+    answer = edge.post(
+        "/sign-in", data={"name": "owner@demo.example", "password": PASSWORD} | form_of(edge, "/sign-in")
+    )
     assert answer.headers["location"] == "/app/"
     assert edge.get("/me").status_code == 404
     assert send(edge, "/api/consent", consent_body(scene)).status_code == 404

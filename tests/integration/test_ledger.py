@@ -6,7 +6,7 @@ from datamodel.access.actor import Actor
 from datamodel.audit import ledger
 from datamodel.audit.verify import verify
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import sealing, unit_of_work
 
 ACTOR = Actor(id=new_id(), kind="machine", name="test")
 
@@ -18,13 +18,13 @@ def append(url, count=3):
 
 
 def sealed(url):
-    with unit_of_work(url, ACTOR) as unit:
-        return ledger.seal(unit.session)
+    with sealing(url) as session:
+        return ledger.seal(session)
 
 
 def verdict(url):
-    with unit_of_work(url, ACTOR) as unit:
-        return verify(unit.session)
+    with sealing(url) as session:
+        return verify(session)
 
 
 def test_sealed_events_have_positions_without_gaps_and_verify(database_url):
@@ -64,12 +64,13 @@ def test_the_ledger_refuses_to_be_changed(database_url, statement):
         ("""update app.audit_event set change = '{"new": {"n": "9"}}' where seq = 2""", "columns"),
     ],
 )
-def test_an_owner_who_goes_round_the_trigger_is_caught(database_url, attack, kind):
+def test_an_owner_who_goes_round_the_trigger_is_caught(database_url, owner_url, attack, kind):
     append(database_url)
     sealed(database_url)
-    with psycopg.connect(database_url) as connection:
-        connection.execute("set session_replication_role = replica")
-        connection.execute(attack)
+    with psycopg.connect(owner_url) as connection:
+        for table in ("audit_event", "audit_entry"):
+            connection.execute(f"alter table app.{table} disable trigger user")
+        assert connection.execute(attack).rowcount == 1
     found = verdict(database_url)
     assert not found.is_ok
     assert kind in {problem.kind for problem in found.problems}

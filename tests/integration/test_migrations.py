@@ -5,6 +5,7 @@ from alembic.migration import MigrationContext
 
 from datamodel.kernel.database import SCHEMA, engine_for
 from datamodel.migrations import run
+from datamodel.migrations.roles import Roles
 from datamodel.migrations.schema import GUARDS, METADATA
 
 APPEND_ONLY = sorted(table for table, guard in GUARDS.items() if guard.is_append_only)
@@ -14,23 +15,25 @@ def test_every_table_has_a_guard():
     assert {table.name for table in METADATA.tables.values()} == GUARDS.keys()
 
 
-@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-def test_a_migrated_database_has_exactly_the_tables_of_the_code(database_url):
-    with engine_for(database_url).connect() as connection:
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'", "ignore:Can't validate argument 'dialect_options'")
+def test_a_migrated_database_has_exactly_the_tables_of_the_code(owner_url):
+    with engine_for(owner_url).connect() as connection:
         context = MigrationContext.configure(
             connection, opts={"include_schemas": True, "version_table_schema": SCHEMA, "compare_type": True}
         )
         assert compare_metadata(context, METADATA) == []
 
 
-def test_migrating_twice_changes_nothing(database_url):
-    assert run.state(database_url) == run.newest()
-    assert run.upgrade(database_url) == run.newest()
+@pytest.mark.parametrize("role", ["owner", "migrator"])
+def test_migrating_twice_changes_nothing(owner_url, role):
+    url = owner_url.replace("metricis:", f"{Roles()._asdict()[role]}:")
+    assert run.state(owner_url) == run.newest()
+    assert run.upgrade(url) == run.newest()
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
-def test_an_append_only_table_refuses_to_be_emptied(database_url, table):
-    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+def test_an_append_only_table_refuses_to_be_emptied(owner_url, table):
+    with psycopg.connect(owner_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"truncate app.{table} cascade")
 
 
@@ -59,17 +62,17 @@ def test_an_append_only_table_has_a_guard_for_rows(database_url, table):
         ),
     ],
 )
-def test_a_row_written_in_bulk_cannot_refer_to_nothing(database_url, table, columns):
+def test_a_row_written_in_bulk_cannot_refer_to_nothing(owner_url, table, columns):
     values = {
         "form_revision": "gen_random_uuid(), 1, '{}', 'complete', false, '', 'redcap', now(), gen_random_uuid()",
         "form_instance": "gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'v', 'f', 0, 0, 1, 'complete', '', "
         "false, now()",
     }
-    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
+    with psycopg.connect(owner_url) as connection, pytest.raises(psycopg.errors.ForeignKeyViolation):
         connection.execute(f"insert into app.{table} ({columns}) values ({values[table]})")
 
 
 @pytest.mark.parametrize("table", ["participant", "form_instance"])
-def test_what_values_refer_to_is_never_emptied(database_url, table):
-    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+def test_what_values_refer_to_is_never_emptied(owner_url, table):
+    with psycopg.connect(owner_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(f"truncate app.{table} cascade")

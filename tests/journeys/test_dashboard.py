@@ -118,7 +118,7 @@ def test_the_grid_has_a_row_for_each_participant_and_a_named_cell_for_each_form(
         for name in page.eval_on_selector_all("table.grid a.c", "all => all.map(one => one.getAttribute('aria-label'))")
     }
     assert used <= shown
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.actor("coordinator")) as unit:
         people = unit.session.execute(text("select count(*) from app.participant")).scalar_one()
     assert number(page.locator(".summary b").first.inner_text()) == people
     assert watch.problems == []
@@ -310,7 +310,7 @@ def test_a_revoked_session_stops_acting_at_once(visit, scene):
         access.sign_out(unit, token)
     page.get_by_role("button", name="Run now").click()
     page.get_by_text("You have been signed out, so nothing was done.").wait_for()
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.actor("coordinator")) as unit:
         waiting = unit.session.execute(
             text("select count(*) from app.sync_request where taken_at is null")
         ).scalar_one()

@@ -23,7 +23,7 @@ def test_the_first_screen_of_the_grid_takes_under_a_second_of_server_time(databa
     scene = dashboard.build(database_url, subjects=306, with_runs=False)
     page, named = PAGES.at(PATH)
     visit = Visit(Visitor(scene.actor("coordinator"), ""), page, named, {})
-    with reading() as session:
+    with reading(visit.visitor.actor) as session:
         visit.study = study_reads.study(session, dashboard.STUDY)
     took = []
     for _ in range(3):

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import text
 
 from apps.edge.app import create_edge
-from datamodel.access.actor import KNOCKING
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from pipelines.intake.steps import drain
@@ -39,7 +38,7 @@ def dispatcher(scene):
 
 
 def rows(scene, statement, **values):
-    with unit_of_work(scene.url, KNOCKING) as unit:
+    with unit_of_work(scene.url, scene.service()) as unit:
         return unit.session.execute(text(statement), values).all()
 
 

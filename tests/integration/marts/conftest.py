@@ -105,7 +105,7 @@ class Trial:
         with unit_of_work(self.url, self.service) as unit:
             from datamodel.study import reads
 
-            return source.as_of(self.url, study_id=reads.study(unit.session, STUDY).id)
+            return source.as_of(self.url, actor=self.service, study_id=reads.study(unit.session, STUDY).id)
 
     def person(self, role, *, site=None, is_unblinded=False):
         """Make a member of staff; return a notebook token."""

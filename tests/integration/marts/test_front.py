@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import text
 
 import metricis as mx
-from datamodel.access.actor import KNOCKING
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
@@ -43,7 +42,7 @@ def test_importing_the_front_is_instant():
 
 
 def test_opening_is_one_ledger_event_with_who_and_which_snapshot(trial, study):
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         row = unit.session.execute(
             text("select subject, role, change from app.audit_event where action = 'marts.open_snapshot'")
         ).one()

@@ -14,7 +14,7 @@ from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING
 from datamodel.audit.verify import verify
 from datamodel.kernel.errors import NotFoundError, RefusedError
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.study import actions as study
 from exports.marts import source
 from exports.marts.reader import numbers, open_snapshot
@@ -78,7 +78,7 @@ def test_row_totals_equal_the_store(trial):
     trial.revise("phone", complete_for=["S-1"])
     trial.revise("scores", ("S-1", "week_2_arm_1", 0, 0, "complete", {"total": "9"}))
     frames = trial.take().form_frames()
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         rows = unit.session.execute(
             text("select form_name, count(*) from app.form_instance where not is_removed group by 1")
         ).all()
@@ -178,26 +178,26 @@ def test_two_reads_of_one_snapshot_are_identical_after_new_data(trial):
 
 def test_rows_after_the_position_are_absent(trial):
     trial.take()
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         position = unit.session.execute(text("select max(position) from app.audit_entry")).scalar_one()
         study_id = unit.session.execute(text("select id from app.study")).scalar_one()
     trial.revise("phone", ("S-3", "call_arm_1", 1, 0, "complete", {"said": "Later"}))
     trial.revise("about", ("S-1", "base_arm_1", 0, 0, "complete", {"age": "99"}))
     trial.revise("scores", complete_for=["S-1"])
     trial.take()
-    with source.as_of(trial.url, study_id=study_id, position=position) as of:
+    with source.as_of(trial.url, actor=trial.service, study_id=study_id, position=position) as of:
         assert "S-3" not in source.revisions(of, "phone")["subject_id"]
         first = source.revisions(of, "about").row(by_predicate=pl.col("subject_id") == "S-1", named=True)
         assert json.loads(first["values"])["age"] == "60"
         assert source.revisions(of, "scores").height == 3
-    with source.as_of(trial.url, study_id=study_id) as of:
+    with source.as_of(trial.url, actor=trial.service, study_id=study_id) as of:
         assert "S-3" in source.revisions(of, "phone")["subject_id"]
         assert source.revisions(of, "scores").is_empty()
 
 
 def test_what_is_committed_but_has_no_position_yet_waits_for_the_next_snapshot(trial, monkeypatch):
     monkeypatch.setattr("exports.marts.snapshot._SETTLE", 0.2)
-    with unit_of_work(trial.url, KNOCKING) as slow:
+    with unit_of_work(trial.url, trial.service) as slow:
         slow.session.execute(text("select pg_current_xact_id()"))
         trial.revise("phone", ("S-3", "call_arm_1", 1, 0, "complete", {"said": "Held"}))
         held = trial.take()
@@ -207,11 +207,12 @@ def test_what_is_committed_but_has_no_position_yet_waits_for_the_next_snapshot(t
 
 def test_a_snapshot_is_one_ledger_event_that_names_its_files(trial):
     shot = trial.take(reason="nightly")
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         events = unit.session.execute(
             text("select action, subject, reason, change from app.audit_event where action like 'marts.%'")
         ).all()
-        assert verify(unit.session).is_ok
+    with sealing(trial.url) as session:
+        assert verify(session).is_ok
     assert [(row.action, row.subject, row.reason) for row in events] == [
         ("marts.take_snapshot", "snapshot:1", "nightly")
     ]
@@ -266,7 +267,7 @@ def test_a_killed_snapshot_leaves_none_and_the_next_one_is_whole(trial, where):
     assert shot.number == 1
     assert shot.form("about").height == 4
     assert [path.name for path in (trial.folder / "small").iterdir() if path.name.startswith(".building")] == []
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         count = text("select count(*) from app.audit_event where action = 'marts.take_snapshot'")
         assert unit.session.execute(count).scalar_one() == 1
 
@@ -325,7 +326,7 @@ def test_two_at_once_make_one_snapshot(trial):
     with ThreadPoolExecutor(2) as pool:
         taken = [pool.submit(trial.take) for _ in range(2)]
         assert [one.result().number for one in taken] == [1, 1]
-    with unit_of_work(trial.url, KNOCKING) as unit:
+    with unit_of_work(trial.url, trial.service) as unit:
         count = text("select count(*) from app.audit_event where action = 'marts.take_snapshot'")
         assert unit.session.execute(count).scalar_one() == 1
 
