@@ -1,22 +1,24 @@
-"""The verbs: make accounts, give roles, sign in and out."""
+"""The verbs: make accounts, sign in and out. Those on roles are in `people`, those on tokens in `tokens`; they are named here too."""
 
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from datamodel.access import store
+from datamodel.access import people, store, tokens
 from datamodel.access.actor import Actor
 from datamodel.access.passwords import hash_password
 from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
-from datamodel.access.rights import ROLES, may
+from datamodel.access.rights import may
 from datamodel.access.sessions import LONGEST
-from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow, TokenRow
+from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow
 from datamodel.audit import ledger
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.seal import new_token, token_hash
 
+#: Verbs of other files, named here for those who give the first roles and tokens.
+grant, make_token = people.grant, tokens.make_token
 _KINDS: Final = ("staff", "participant", "caregiver", "machine")
 _CLOSED: Final = Refused("account-closed", "This account is closed, so nothing was opened.", "Ask your administrator.")
 SIGNED_OUT: Final = Refused(
@@ -83,53 +85,6 @@ def _add_account(unit: UnitOfWork[Actor], *, account_id: UUID, kind: str, name: 
     return account_id
 
 
-def grant(
-    unit: UnitOfWork[Actor],
-    *,
-    account_id: UUID,
-    study: str,
-    role: str,
-    site: str | None = None,
-    is_unblinded: bool = False,
-) -> None:
-    """Give an account one role in one study, for all sites or for `site`.
-
-    Raises
-    ------
-    RefusedError
-        When the actor may not manage users.
-    BadInputError
-        When the role is unknown.
-    NotFoundError
-        When the study is unknown.
-    """
-    require(may(unit.actor, "system:users:manage"))
-    if role not in ROLES:
-        raise BadInputError(f"Received the role “{role}”; allowed are {', '.join(ROLES)}.")
-    study_id = store.study_id(unit.session, study)
-    if study_id is None:
-        raise NotFoundError(f"There is no study with the code “{study}”.")
-    store.add(
-        unit.session,
-        MembershipRow(
-            id=new_id(),
-            account_id=account_id,
-            study_id=study_id,
-            role=role,
-            site_code=site,
-            is_unblinded=is_unblinded,
-            created_at=unit.instant,
-        ),
-    )
-    ledger.record(
-        unit,
-        "access.grant",
-        study_id=study_id,
-        subject=f"account:{account_id}",
-        change={"new": {"role": role, "site": site, "is_unblinded": is_unblinded}},
-    )
-
-
 def enlist_service(unit: UnitOfWork[Actor], *, study_id: UUID) -> None:
     """Let the flows' machine account work in a new study; part of creating it, and told in its event."""
     row = store.account_by_name(unit.session, kind="machine", name=SERVICE_NAME)
@@ -157,30 +112,6 @@ def make_link(unit: UnitOfWork[Actor], *, account_id: UUID, minutes: int = 60) -
         ),
     )
     ledger.record(unit, "access.make_link", subject=f"account:{account_id}", change={"new": {"minutes": minutes}})
-    return token
-
-
-def make_token(unit: UnitOfWork[Actor], *, account_id: UUID, purpose: str, days: int) -> str:
-    """Return a new token for a notebook or a machine; it is shown once and stored as a hash."""
-    require(may(unit.actor, "system:users:manage"))
-    token = new_token()
-    store.add(
-        unit.session,
-        TokenRow(
-            id=new_id(),
-            token_hash=token_hash(token),
-            account_id=account_id,
-            purpose=purpose,
-            created_at=unit.instant,
-            ends_at=unit.instant + timedelta(days=days),
-        ),
-    )
-    ledger.record(
-        unit,
-        "access.make_token",
-        subject=f"account:{account_id}",
-        change={"new": {"purpose": purpose, "days": days}},
-    )
     return token
 
 

@@ -1,6 +1,7 @@
 """Reads: who is this."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from datamodel.access import store
 from datamodel.access.actor import Actor, Membership
+from datamodel.access.rights import may
 from datamodel.access.sessions import SessionInfo
 from datamodel.access.tables import AccountRow, SessionRow
-from datamodel.kernel.errors import NotFoundError
+from datamodel.kernel.errors import NotFoundError, require
 from datamodel.vault.seal import token_hash
 
 #: `seen_at` is written at most this often.
@@ -94,6 +96,93 @@ def still_standing(session: Session, tokens: Sequence[str], *, now: datetime) ->
     return {hashes[one] for one in store.settled(session, list(hashes), now=now)}
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who works in a study, as its people see them."""
+
+    account_id: UUID
+    kind: str
+    name: str
+    sign_in_name: str
+    role: str
+    site: str | None
+    is_unblinded: bool
+    since: datetime
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as administrators see it; `roles` are (study, role, site)."""
+
+    id: UUID
+    kind: str
+    name: str
+    sign_in_name: str
+    is_administrator: bool
+    is_active: bool
+    created_at: datetime
+    seen_at: datetime | None
+    roles: tuple[tuple[str, str, str | None], ...]
+
+
+def members(session: Session, actor: Actor, *, study: str) -> list[Member]:
+    """Return who works in a study, by name.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not see the study's people.
+    NotFoundError
+        When there is no such study for this actor.
+    """
+    require(may(actor, "study:people:read", study=study))
+    study_id = store.study_id(session, study)
+    if study_id is None:
+        raise NotFoundError(f"There is no study with the code “{study}”.")
+    found = store.members(session, study_id)
+    return [
+        Member(
+            account_id=account.id,
+            kind=account.kind,
+            name=account.name,
+            sign_in_name=account.sign_in_name or "",
+            role=row.role,
+            site=row.site_code,
+            is_unblinded=row.is_unblinded,
+            since=row.created_at,
+            is_active=account.is_active,
+        )
+        for account, row in found
+    ]
+
+
+def last_seen(session: Session, account_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when accounts were last seen in a browser; for the door, and whoever asks has checked who may know."""
+    return store.last_seen(session, account_ids)
+
+
+def accounts(session: Session, actor: Actor) -> list[Account]:
+    """Return every account of staff and machines; for administrators."""
+    require(may(actor, "system:users:manage"))
+    found = store.accounts(session)
+    seen = store.last_seen(session, [row.id for row in found])
+    return [
+        Account(
+            id=row.id,
+            kind=row.kind,
+            name=row.name,
+            sign_in_name=row.sign_in_name or "",
+            is_administrator=row.is_administrator,
+            is_active=row.is_active,
+            created_at=row.created_at,
+            seen_at=seen.get(row.id),
+            roles=tuple((code, role, site) for code, role, site, _ in store.memberships(session, row.id)),
+        )
+        for row in found
+    ]
+
+
 def _info(row: SessionRow) -> SessionInfo:
     return SessionInfo(
         id=row.id,
@@ -109,9 +198,19 @@ def _info(row: SessionRow) -> SessionInfo:
 
 
 def actor_of_token(session: Session, token: str, *, now: datetime) -> Actor | None:
-    """Return whose notebook or machine token this is, or None."""
+    """Return whose notebook or machine token this is, with no more rights than the token has, or None; notes its use."""
     row = store.live_token(session, token_hash(token), now=now)
-    return _active(session, row.account_id) if row else None
+    actor = _active(session, row.account_id) if row else None
+    if row is None or actor is None or row.scopes is None:
+        return actor
+    code = store.study_codes(session, [row.study_id]).get(row.study_id) if row.study_id else None
+    reach = frozenset(row.scopes)
+    return replace(
+        actor,
+        is_administrator=False,
+        scopes=reach,
+        memberships=tuple(one for one in actor.memberships if row.study_id is None or one.study == code),
+    )
 
 
 def _machine(session: Session, name: str) -> Actor:

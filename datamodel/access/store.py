@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, case, literal_column, select, text, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, case, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from datamodel.access.sessions import IDLE, IDLE_STAFF
@@ -63,6 +63,94 @@ def memberships(session: Session, account_id: UUID) -> list[Any]:
             {"account": account_id},
         )
     )
+
+
+def membership(session: Session, account_id: UUID, study_id: UUID) -> MembershipRow | None:
+    """Return an account's role in a study, ended or not."""
+    return session.scalars(
+        select(MembershipRow).where(MembershipRow.account_id == account_id, MembershipRow.study_id == study_id)
+    ).one_or_none()
+
+
+def members(session: Session, study_id: UUID) -> list[tuple[AccountRow, MembershipRow]]:
+    """Return who has a role in a study (staff and machines), by name."""
+    rows = session.execute(
+        select(AccountRow, MembershipRow)
+        .join(MembershipRow, MembershipRow.account_id == AccountRow.id)
+        .where(
+            MembershipRow.study_id == study_id,
+            MembershipRow.ended_at.is_(None),
+            AccountRow.kind.in_(("staff", "machine")),
+        )
+        .order_by(AccountRow.name)
+    )
+    return [(account, membership) for account, membership in rows]
+
+
+def accounts(session: Session) -> list[AccountRow]:
+    """Return every account of staff and machines, by name."""
+    return list(
+        session.scalars(
+            select(AccountRow)
+            .where(AccountRow.kind.in_(("staff", "machine")))
+            .order_by(AccountRow.kind.desc(), AccountRow.name)
+        )
+    )
+
+
+def last_seen(session: Session, account_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when accounts were last seen in a browser."""
+    rows = session.execute(
+        select(SessionRow.account_id, func.max(SessionRow.seen_at))
+        .where(SessionRow.account_id.in_(account_ids))
+        .group_by(SessionRow.account_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def is_approved_now(session: Session, approval_id: UUID, *, account_id: UUID, study_id: UUID) -> bool:
+    """Return whether two people approved to unblind this account, and this transaction uses it (that room stands above)."""
+    found: bool = session.execute(
+        text(
+            "select exists (select from app.approval a join app.approval_step s on s.approval_id = a.id "
+            "join app.audit_event e on e.id = s.event_id where a.id = :approval and a.kind = 'unblinding' "
+            "and a.study_id = :study and a.what->>'account' = :account and s.step = 'taken' "
+            "and e.xid = pg_current_xact_id())"
+        ),
+        {"approval": approval_id, "study": study_id, "account": str(account_id)},
+    ).scalar_one()
+    return found
+
+
+def token(session: Session, token_id: UUID) -> TokenRow | None:
+    """Return a token by its id."""
+    return session.get(TokenRow, token_id)
+
+
+def tokens(session: Session, account_id: UUID) -> list[tuple[TokenRow, str | None]]:
+    """Return an account's tokens with the codes of their studies, the newest first."""
+    rows = list(
+        session.scalars(select(TokenRow).where(TokenRow.account_id == account_id).order_by(TokenRow.created_at.desc()))
+    )
+    codes = study_codes(session, [row.study_id for row in rows if row.study_id])
+    return [(row, codes.get(row.study_id) if row.study_id else None) for row in rows]
+
+
+def revoke_tokens(session: Session, account_id: UUID, *, now: datetime) -> int:
+    """Revoke all tokens of an account and return how many there were."""
+    done = session.scalars(
+        update(TokenRow)
+        .where(TokenRow.account_id == account_id, TokenRow.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(TokenRow.id)
+    )
+    return len(done.all())
+
+
+def study_codes(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the codes of studies by id."""
+    rows = session.execute(text("select id, code from app.study where id = any (:ids)"), {"ids": list(ids)})
+    return {row.id: row.code for row in rows}
 
 
 def study_id(session: Session, code: str) -> UUID | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from datamodel.access import people
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import store
@@ -149,3 +150,27 @@ def _step(unit: UnitOfWork[Actor], row: ApprovalRow, step: str, *, study: str) -
     }
     if not store.step(unit.session, values):
         raise RefusedError(ALREADY)
+
+
+def let_see(unit: UnitOfWork[Actor], approval_id: UUID, *, study: str) -> None:
+    """Do what an approval of the kind `unblinding` says: give or change a role so that somebody sees blinded values.
+
+    Raises
+    ------
+    RefusedError, NotFoundError, BadInputError
+        As for `take`, and when the role cannot be given by the actor.
+    """
+    what = take(unit, approval_id, kind="unblinding", study=study)
+    try:
+        account_id, role = UUID(str(what["account"])), str(what["role"])
+    except (KeyError, ValueError) as error:
+        raise BadInputError("This proposal does not say who is to see what; propose it again.") from error
+    people.unblind(
+        unit,
+        account_id=account_id,
+        study=study,
+        role=role,
+        site=what.get("site") or None,
+        is_unblinded=bool(what.get("is_unblinded")),
+        approval_id=approval_id,
+    )
