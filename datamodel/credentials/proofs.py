@@ -22,7 +22,7 @@ from datamodel.kernel.errors import Allowed, Refused
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
 from datamodel.vault.keyring import keyring
-from datamodel.vault.seal import Place, Sealed, seal, unseal
+from datamodel.vault.seal import Place, Sealed, disclose, enclose
 
 #: RFC 6238: seconds a code is shown for; one step before and after is accepted for clocks that differ.
 STEP: Final = 30
@@ -117,12 +117,12 @@ def matching_step(session: Session, row: TotpRow, code: str, seconds: int) -> in
 
 def sealed(session: Session, row_id: UUID, secret: str) -> Sealed:
     """Seal an authenticator's secret for its row."""
-    return seal(keyring(session), _place(row_id), secret.encode())
+    return enclose(keyring(session), _place(row_id), secret.encode())
 
 
 def opened(session: Session, row: TotpRow) -> str:
     """Return an authenticator's secret."""
-    return unseal(keyring(session), _place(row.id), row.secret).decode()
+    return disclose(keyring(session), _place(row.id), row.secret).decode()
 
 
 def _place(row_id: UUID) -> Place:

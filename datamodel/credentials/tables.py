@@ -7,8 +7,7 @@ from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, Tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
-from datamodel.vault.seal import Foreign, Sealed
-from datamodel.vault.tables import SealedText
+from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
 
 _INSTANT = DateTime(timezone=True)
 _ACCOUNT = "app.account.id"
@@ -47,6 +46,7 @@ class TotpRow(Base):
     """The authenticator of an account; its secret is sealed."""
 
     __tablename__ = "credential_totp"
+    __table_args__ = (sealed_check("secret"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT), unique=True)
@@ -149,6 +149,7 @@ class TripRow(Base):
     """A browser on its way through an institution's sign-in; what must come back is sealed."""
 
     __tablename__ = "credential_trip"
+    __table_args__ = (sealed_check("secret"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     state_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)

@@ -41,6 +41,7 @@ CREATE TABLE app.credential_totp (
     last_step BIGINT NOT NULL,
     created_at timestamptz NOT NULL,
     confirmed_at timestamptz,
+    CONSTRAINT ck_credential_totp_secret_is_sealed CHECK (secret ~ '^enc:v3:[0-9a-z]{2,32}:[A-Za-z0-9+/]+={0,2}$'),
     CONSTRAINT pk_credential_totp PRIMARY KEY (id),
     CONSTRAINT uq_credential_totp_account_id UNIQUE (account_id),
     CONSTRAINT fk_credential_totp_account_id FOREIGN KEY(account_id) REFERENCES app.account (id)
@@ -126,6 +127,7 @@ CREATE TABLE app.credential_trip (
     created_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     used_at timestamptz,
+    CONSTRAINT ck_credential_trip_secret_is_sealed CHECK (secret ~ '^enc:v3:[0-9a-z]{2,32}:[A-Za-z0-9+/]+={0,2}$'),
     CONSTRAINT pk_credential_trip PRIMARY KEY (id),
     CONSTRAINT uq_credential_trip_state_hash UNIQUE (state_hash),
     CONSTRAINT fk_credential_trip_account_id FOREIGN KEY(account_id) REFERENCES app.account (id)
