@@ -1,6 +1,5 @@
 """The command line: `metricis COMMAND`. Each command is thin; the work is in the rooms."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,8 @@ from typing import Annotated
 import typer
 
 from datamodel.kernel.errors import MetricisError, outcome
+from metricis.ledger import app as ledger_app
+from metricis.vault import app as vault_app
 
 app = typer.Typer(
     add_completion=False,
@@ -15,8 +16,8 @@ app = typer.Typer(
     help="Metricis: electronic data capture and analytics for clinical trials.",
     pretty_exceptions_enable=False,
 )
-ledger_app = typer.Typer(no_args_is_help=True, help="The ledger of everything that happened.")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(vault_app, name="vault")
 
 
 @app.command()
@@ -74,28 +75,6 @@ def link(
     from metricis.local.people import staff_link
 
     typer.echo(staff_link(sign_in_name, minutes=minutes))
-
-
-@ledger_app.command("verify")
-def ledger_verify(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-) -> None:
-    """Check the whole ledger, and the rows whose digests it carries; exit 1 when something is wrong."""
-    from metricis.local.check import verify_ledger
-
-    verdict = verify_ledger()
-    if as_json:
-        problems = [
-            {"study": one.study, "position": one.position, "kind": one.kind, "detail": one.detail}
-            for one in verdict.problems
-        ]
-        typer.echo(json.dumps({"ok": verdict.is_ok, "checked": verdict.checked, "problems": problems}))
-    else:
-        for one in verdict.problems:
-            typer.echo(f"Position {one.position} {one.study}: {one.detail}")
-        end = "nothing is wrong" if verdict.is_ok else f"{len(verdict.problems)} problems"
-        typer.echo(f"{verdict.checked} entries checked: {end}.")
-    raise typer.Exit(0 if verdict.is_ok else 1)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from datamodel.audit.tables import EventRow
@@ -43,3 +43,19 @@ def happenings(session: Session, *, study_id: UUID, actions: Collection[str], li
         )
         for row in rows
     ]
+
+
+def checkpoint_of(session: Session, study: str = "") -> str:
+    """Return the newest signed head of a study's tree (of the installation's without `study`), or an empty text.
+
+    Every export carries it, so that whoever holds an export holds a witness of the ledger.
+    """
+    found: str | None = session.execute(
+        text(
+            "select c.note from app.checkpoint c where c.study_id is not distinct from "
+            "(select id from app.study where code = :study) and (c.study_id is not null or :study = '') "
+            "order by c.size desc limit 1"
+        ),
+        {"study": study},
+    ).scalar_one_or_none()
+    return found or ""

@@ -133,7 +133,7 @@ class Tree:
 def _append(path: Path, content: bytes, *, afresh: bool = False) -> None:
     """Append and bring to the disk; `afresh` replaces the file as a whole."""
     is_new = not path.exists()
-    target = path.with_name(f"{path.name}.{os.getpid()}") if afresh else path
+    target = path.with_name(f"{path.name}.{os.urandom(4).hex()}") if afresh else path
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if afresh else os.O_APPEND)
     with os.fdopen(os.open(target, flags, 0o600), "ab") as file:
         file.write(content)

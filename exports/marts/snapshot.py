@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
+from datamodel.audit.reads import checkpoint_of
 from datamodel.kernel.clock import Clock
 from datamodel.kernel.errors import NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
@@ -82,6 +83,7 @@ def take_snapshot(
     with unit_of_work(url, actor, clock=clock) as unit:
         position, now = ledger.moment(unit.session)
         now = unit.instant if clock else now
+        head = checkpoint_of(unit.session, study)
     with only_one(folder / study), source.as_of(url, actor=actor, study_id=about.id, position=position) as of:
         data = source.data_position(of)
         if (present := _unchanged(of, folder, study, data)) is not None:
@@ -93,7 +95,9 @@ def take_snapshot(
             if work.found:
                 raise SnapshotRefusedError(study, work.found)
             event_id = new_id()
-            described = describe(place, work, number=number, of=of, data=data, design=design, at=now, event=event_id)
+            described = describe(
+                place, work, number=number, of=of, data=data, design=design, at=now, event=event_id, head=head
+            )
             _publish(url, actor, place=place, described=described, study_id=about.id, study=study, reason=reason)
     return open_snapshot(folder, study, number=number, unblinded=unblinded)
 
@@ -161,7 +165,16 @@ def aside(place: Path, number: int) -> Iterator[Path]:
 
 
 def describe(
-    place: Path, work: Build, *, number: int, of: source.Source, data: int, design: int, at: datetime, event: UUID
+    place: Path,
+    work: Build,
+    *,
+    number: int,
+    of: source.Source,
+    data: int,
+    design: int,
+    at: datetime,
+    event: UUID,
+    head: str = "",
 ) -> dict[str, Any]:
     """Write `snapshot.json` and make all files read-only; return what was written."""
     files = {name: place / name for name in (file_name(is_blinded=False), file_name(is_blinded=True))}
@@ -174,6 +187,7 @@ def describe(
         "format": FORMAT,
         "software": software(),
         "event_id": str(event),
+        "checkpoint": head,
         "rows": work.rows,
         "sha256": {name: _digest(path) for name, path in files.items()},
     }
@@ -196,7 +210,11 @@ def _publish(
                 study_id=study_id,
                 subject=f"snapshot:{described['number']}",
                 role=actor.role(study),
-                change={"new": {key: value for key, value in described.items() if key not in {"event_id", "rows"}}},
+                change={
+                    "new": {
+                        key: value for key, value in described.items() if key not in {"event_id", "rows", "checkpoint"}
+                    }
+                },
                 event_id=UUID(described["event_id"]),
             )
             place.rename(final)

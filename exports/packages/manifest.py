@@ -48,6 +48,8 @@ class Provenance(BaseModel):
     study: str
     snapshot: int = Field(ge=0)
     ledger_position: int = Field(ge=0)
+    #: the study's newest signed head when the data were read (C2SP checkpoint); empty when none was signed yet
+    checkpoint: str = ""
     standard: str
     standard_version: str
     software_version: str

@@ -73,6 +73,7 @@ def _write(folder: Path, snapshot: Snapshot, *, protocol_id: str) -> Manifest:
         study=protocol_id,
         snapshot=snapshot.number,
         ledger_position=snapshot.position,
+        checkpoint=snapshot.about.get("checkpoint", ""),
         standard="SDTMIG",
         standard_version="3.4",
         software_version=version("metricis"),
