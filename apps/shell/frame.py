@@ -301,6 +301,7 @@ def frame_values(visit: Visit, *, theme: str) -> dict[str, Any]:
         "icon_url": asset("icon.svg"),
         "style_url": asset("shell.css"),
         "script_url": asset("shell.js"),
+        "ending_url": asset("ending.js"),
     }
 
 
@@ -359,6 +360,7 @@ def refusal_page(
         "icon_url": asset("icon.svg"),
         "style_url": asset("shell.css"),
         "script_url": asset("shell.js"),
+        "ending_url": asset("ending.js"),
         "body": state_block(title, words, icon="locked", link=link, href=href),
     }
     return template("shell/frame.html").render(values)
