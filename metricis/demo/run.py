@@ -14,6 +14,7 @@ from metricis.demo import invite, people, trial
 from metricis.demo.places import PROJECT, STUDY, Places, alone, settle
 from metricis.demo.report import Outcome, print_addresses, print_outcome
 from metricis.local import installation
+from metricis.local.keys import check_start
 from metricis.local.orchestrator import POOL, Orchestrator
 from metricis.local.processes import Child, Processes
 from metricis.opening import TOKEN_FILE
@@ -45,6 +46,7 @@ def _run(console: Console, stack: ExitStack, *, once: bool, subjects: int | None
             places = settle()
             url = installation.database_url()
             upgrade(url)
+            check_start(url)
         processes = stack.enter_context(Processes(places.home / "logs"))
         outcome, who = _first_sync(progress, processes, places, url=url, subjects=subjects)
     print_outcome(console, outcome)

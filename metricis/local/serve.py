@@ -3,6 +3,7 @@
 import uvicorn
 
 from metricis.local.installation import database_url
+from metricis.local.keys import check_start
 
 
 def serve(*, host: str, port: int) -> None:
@@ -11,6 +12,7 @@ def serve(*, host: str, port: int) -> None:
 
     if not settings().database_url.get_secret_value():
         _use(database_url())
+    check_start(settings().database_url.get_secret_value())
     uvicorn.run(
         "apps.web:create_app",
         factory=True,

@@ -9,6 +9,7 @@ import psycopg
 from prefect.deployments.flow_runs import arun_deployment
 
 from datamodel.connections import reads as connections
+from datamodel.custody.start import check_start
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import MetricisError
 from datamodel.kernel.settings import settings
@@ -72,6 +73,7 @@ def _requests(url: str) -> list[tuple[str, object]]:
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    check_start(settings().database_url.get_secret_value())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
