@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from datamodel.kernel.errors import MetricisError, outcome
+from metricis.database import app as database_app
 from metricis.ledger import app as ledger_app
 from metricis.vault import app as vault_app
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="Metricis: electronic data capture and analytics for clinical trials.",
     pretty_exceptions_enable=False,
 )
+app.add_typer(database_app, name="db")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(vault_app, name="vault")
 
@@ -61,9 +63,10 @@ def redcap_sim(
 def migrate() -> None:
     """Bring the database to the newest shape."""
     from datamodel.migrations.run import upgrade
-    from metricis.local.installation import database_url
+    from metricis.local.installation import enter, role_url
 
-    typer.echo(f"The database is at revision {upgrade(database_url())}.")
+    enter("owner", "migrator")
+    typer.echo(f"The database is at revision {upgrade(role_url('migrator'))}.")
 
 
 @app.command()

@@ -33,10 +33,10 @@ def named(settings: Settings) -> Roles:
     }
     users = {role: make_url(url.get_secret_value()).username for role, url in given.items() if url.get_secret_value()}
     roles = Roles(**{role: user for role, user in users.items() if user})
-    if len(set(roles)) != len(roles):
+    if len({roles.owner, roles.app, roles.sealer, roles.migrator}) < len(roles) - (roles.owner == roles.migrator):
         raise FaultError(
-            f"Owner, application, sealer and migrator must be four different roles of the database; received "
-            f"{', '.join(roles)}. Give each address a role of its own."
+            f"Owner, application and sealer must be different roles of the database; received {', '.join(roles)}. "
+            "Give each address a role of its own."
         )
     return roles
 
@@ -63,14 +63,31 @@ def ensure(connection: Connection, roles: Roles) -> None:
     for role in missing:
         connection.execute(text(f"create role {quoted(connection, role)} nologin"))
     if me.rolsuper or missing:
-        owner, migrator = quoted(connection, roles.owner), quoted(connection, roles.migrator)
-        connection.execute(text(f"grant {owner} to {migrator}"))
+        if me.rolsuper or _administers(connection, roles.owner):
+            owner, migrator = quoted(connection, roles.owner), quoted(connection, roles.migrator)
+            connection.execute(text(f"grant {owner} to {migrator}"))
         # A write that takes longer would hold up the sealing of the ledger for everybody.
         app = quoted(connection, roles.app)
         connection.execute(text(f"alter role {app} set transaction_timeout = '60s'"))
         connection.execute(text(f"alter role {app} set idle_in_transaction_session_timeout = '30s'"))
     if me.rolsuper:
         _hand_over(connection, roles)
+
+
+def may_migrate(connection: Connection, roles: Roles) -> bool:
+    """Whether the migrator may act as the owner."""
+    found: bool = connection.execute(
+        text("select pg_has_role(:migrator, :owner, 'SET')"), {"migrator": roles.migrator, "owner": roles.owner}
+    ).scalar_one()
+    return found
+
+
+def _administers(connection: Connection, role: str) -> bool:
+    """Whether this connection may let others act as `role`; a role may not do so of itself."""
+    found: bool = connection.execute(
+        text("select pg_has_role(current_user, :role, 'SET WITH ADMIN OPTION')"), {"role": role}
+    ).scalar_one()
+    return found
 
 
 def become_owner(connection: Connection, roles: Roles) -> None:

@@ -49,7 +49,8 @@ def settle() -> Places:
     web = f"http://127.0.0.1:{ports['web']}"
     environment = server_environment(home=home, database=installation.prefect_database_url(), port=ports["prefect"]) | {
         "METRICIS_HOME": str(home),
-        "METRICIS_DATABASE_URL": installation.database_url(),
+        "METRICIS_DATABASE_URL": installation.role_url("app"),
+        "METRICIS_SEALER_URL": installation.role_url("sealer"),
         "METRICIS_BASE_URL": web,
         "METRICIS_PREFECT_URL": prefect,
         "METRICIS_PROJECT": str(PROJECT),

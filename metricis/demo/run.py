@@ -43,9 +43,11 @@ def run_demo(*, once: bool, subjects: int | None) -> int:
 def _run(console: Console, stack: ExitStack, *, once: bool, subjects: int | None) -> int:
     with _progress(console) as progress:
         with _Step(progress, "Starting the embedded PostgreSQL"):
+            # Before the children's environment is this process's own: they are not told who changes the database's shape.
+            migrator = installation.role_url("migrator")
             places = settle()
+            upgrade(migrator)
             url = installation.database_url()
-            upgrade(url)
             check_start(url)
         processes = stack.enter_context(Processes(places.home / "logs"))
         outcome, who = _first_sync(progress, processes, places, url=url, subjects=subjects)

@@ -1,8 +1,8 @@
 """An installation on one machine: its home folder, its databases and their passwords.
 
 `DATABASE_URL` (or `METRICIS_DATABASE_URL`) names any PostgreSQL from 17 on; without it the embedded server in the home
-folder is used, started when it does not run yet. Passwords of the roles `metricis` and `prefect` are made once and
-kept in `secrets.json` (mode 0600) in the home folder.
+folder is used, started when it does not run yet. Four roles use the product's database (owner, application, sealer,
+migrator; see `roles`). Passwords are made once and kept in `secrets.json` (mode 0600) in the home folder.
 """
 
 import json
@@ -15,7 +15,10 @@ import psycopg
 from psycopg import sql
 
 from datamodel.kernel.settings import settings
+from datamodel.migrations.roles import Roles
+from metricis.local import roles
 from metricis.local.postgres import Cluster
+from metricis.local.roles import Role
 
 PRODUCT = "metricis"
 PREFECT = "prefect"
@@ -42,6 +45,8 @@ def cluster() -> Cluster:
     for role in (PRODUCT, PREFECT):
         _ensure_role(server, role)
         server.ensure_database(role, owner=role)
+    names = Roles()
+    roles.make(server.url(PRODUCT), names, logins={name: _secret(name) for name in names})
     # Prefect's migrations make this extension, which only an owner of the server may do.
     with psycopg.connect(server.url(PREFECT), autocommit=True) as connection:
         connection.execute("create extension if not exists pg_trgm")
@@ -49,9 +54,39 @@ def cluster() -> Cluster:
 
 
 def database_url() -> str:
-    """Return the product's database: the one that was named, or the embedded one."""
-    given = settings().database_url.get_secret_value()
-    return given or cluster().url(PRODUCT, role=PRODUCT, password=_secret(PRODUCT))
+    """Return the product's database for the application: the one that was named, or the embedded one."""
+    return role_url("app")
+
+
+def role_url(role: Role) -> str:
+    """Return the address of the product's database for one of its roles.
+
+    Raises
+    ------
+    FaultError
+        When the environment names a server, but neither this role nor an owner who may make it.
+    """
+    named = roles.given()
+    if named:
+        urls = _named(tuple(named.items()))
+        if role not in urls:
+            raise roles.lacking(role)
+        return urls[role]
+    name = Roles()._asdict()[role]
+    return cluster().url(PRODUCT, role=name, password=_secret(name))
+
+
+def enter(*others: Role) -> str:
+    """Let this process and its children know the address of the application, the sealer and `others`; return the first."""
+    urls = {role: role_url(role) for role in ("app", "sealer", *others)}
+    os.environ.update({roles.VARIABLES[role]: url for role, url in urls.items()})
+    settings.cache_clear()
+    return settings().database_url.get_secret_value()
+
+
+@lru_cache(maxsize=4)
+def _named(named: tuple[tuple[Role, str], ...]) -> dict[Role, str]:
+    return roles.on_server(dict(named), secret=_secret)
 
 
 def prefect_database_url() -> str:

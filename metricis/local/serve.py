@@ -2,7 +2,7 @@
 
 import uvicorn
 
-from metricis.local.installation import database_url
+from metricis.local.installation import enter
 from metricis.local.keys import check_start
 
 
@@ -10,8 +10,7 @@ def serve(*, host: str, port: int) -> None:
     """Serve all doors in one process until it is told to stop."""
     from datamodel.kernel.settings import settings
 
-    if not settings().database_url.get_secret_value():
-        _use(database_url())
+    enter()
     check_start(settings().database_url.get_secret_value())
     uvicorn.run(
         "apps.web:create_app",
@@ -23,12 +22,3 @@ def serve(*, host: str, port: int) -> None:
         log_level="info",
         timeout_graceful_shutdown=3,
     )
-
-
-def _use(url: str) -> None:
-    import os
-
-    from datamodel.kernel.settings import settings
-
-    os.environ["METRICIS_DATABASE_URL"] = url
-    settings.cache_clear()
