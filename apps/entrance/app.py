@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.exceptions import HTTPException
 from fastapi.responses import Response
 
-from apps.entrance import account, set_up, way_in
+from apps.entrance import account, institution, set_up, way_in
 from apps.entrance.pages import KINDS, file
 
 
@@ -13,6 +13,7 @@ def routes() -> APIRouter:
     made = APIRouter()
     made.include_router(way_in.ROUTES)
     made.include_router(account.ROUTES)
+    made.include_router(institution.ROUTES)
     made.include_router(set_up.ROUTES)
 
     @made.get("/entrance/{name}")
