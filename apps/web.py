@@ -6,6 +6,7 @@ from panel.io.fastapi import add_applications
 from starlette.responses import Response
 
 from apps import sockets
+from apps.audit import page as audit
 from apps.connections import page as connections
 from apps.discrepancies import page as discrepancies
 from apps.edge.app import create_edge
@@ -20,8 +21,8 @@ from apps.shell.session import auth_policy
 from apps.statics import KeepStatics
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections)
-_KINDS = {"shell.css": "text/css", "shell.js": "text/javascript", "icon.svg": "image/svg+xml"}
+ROOMS = (overview, participants, records, discrepancies, connections, audit)
+_KINDS = {"shell.css": "text/css", "shell.js": "text/javascript", "ending.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 def create_app() -> FastAPI:

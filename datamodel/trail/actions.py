@@ -1,5 +1,6 @@
 """The verbs: say which fields are critical, and that changes of them were looked at."""
 
+import hashlib
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -120,6 +121,28 @@ def review(
         ],
     )
     return len(found)
+
+
+def note_export(unit: UnitOfWork[Actor], *, study: str, what: str, rows: int, content: bytes) -> str:
+    """Tell the ledger that a part of the trail was taken away as a file; return the file's SHA-256.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not read the audit trail.
+    """
+    require(may(unit.actor, "study:audit:read", study=study))
+    about = studies.study(unit.session, study)
+    digest = hashlib.sha256(content).hexdigest()
+    ledger.record(
+        unit,
+        "trail.export",
+        study_id=about.id,
+        subject=f"study:{study}",
+        role=unit.actor.role(study),
+        change={"new": {"what": what, "rows": rows, "sha256": digest}},
+    )
+    return digest
 
 
 def _waiting(waiting: dict[Looked, ValueChange], one: Looked, actor: Actor) -> ValueChange:

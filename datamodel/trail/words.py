@@ -92,6 +92,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "study.create": "The study was created",
     "study.publish_design": "A design version was published",
     "tasks.assign": "Tasks were assigned",
+    "trail.export": lambda change: f"A file was taken away: {_new(change).get('what', '')}",
     "trail.mark_critical": "The list of critical fields was changed",
     "trail.review": "Changes of critical values were reviewed",
 }
