@@ -11,10 +11,12 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.connections import store
+from datamodel.connections.address import target
 from datamodel.connections.mapping import Mapping
 from datamodel.connections.tables import ConnectionRow, SyncRequestRow
 from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, require
 from datamodel.kernel.ids import new_id
+from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.keyring import keyring
 from datamodel.vault.seal import Place
@@ -46,6 +48,7 @@ def connect(
     """
     require(may(unit.actor, "study:connections:manage", study=study))
     _check(api_url=api_url, token=token, server_time_zone=server_time_zone)
+    target(api_url, settings())
     study_id = store.study_id(unit.session, study)
     if study_id is None:
         raise NotFoundError(f"There is no study with the code “{study}”; nothing was connected.")

@@ -5,18 +5,24 @@ PyCap itself never looks at the status and takes an error page for data; so this
 """
 
 import json
+import os
 import re
+import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
+from datamodel.connections.address import literal, target
 from datamodel.kernel.errors import BadInputError, FaultError, TransientFault
+from datamodel.kernel.settings import settings
 
 _CHUNK: Final = 1 << 20
 _SHOWN: Final = 200
@@ -70,13 +76,55 @@ class Answer:
         return json.loads(self.content)
 
 
+class PinnedAdapter(HTTPAdapter):
+    """Connects to the IP address that was checked, while certificate, SNI and Host keep the name.
+
+    Nobody resolves the name a second time, so a name whose answer changes in between leads nowhere else.
+    """
+
+    def __init__(self) -> None:
+        self.pinned: dict[tuple[str, int], str] = {}
+        super().__init__()
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
+    ) -> Any:
+        """Put the checked IP address in the place of the name."""
+        found: Any = super().build_connection_pool_key_attributes(request, verify, cert)
+        host, pool = found
+        name = host["host"]
+        port = host["port"] or (443 if host["scheme"] == "https" else 80)
+        host["host"] = self.pinned[(name.strip("[]").rstrip(".").lower(), port)]
+        if host["scheme"] == "https":
+            pool["assert_hostname"] = pool["server_hostname"] = name.rstrip(".")
+        return host, pool
+
+
+def _session() -> requests.Session:
+    """Return a session that goes straight to the server: no proxy, no `.netrc`, no redirect."""
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
+    adapter = PinnedAdapter()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def resolved(name: str, port: int) -> list[str]:
+    """Return every IP address that a name has now."""
+    return [str(one[4][0]) for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+
+
 @dataclass(slots=True)
 class Transport:
     """One HTTP session to one REDCap server; used by one thread at a time."""
 
     limits: Limits = field(default_factory=Limits)
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=_session)
     calls: int = 0
+    #: how a name becomes addresses; a test may put its own here
+    resolve: Callable[[str, int], list[str]] = resolved
     _asked: deque[float] = field(default_factory=deque)
 
     def post(self, url: str, data: dict[str, Any], **_: Any) -> Answer:
@@ -92,6 +140,7 @@ class Transport:
         FaultError
             When it has banned this machine.
         """
+        self._pin(url)
         self._pace()
         self.calls += 1
         host = urlsplit(url).netloc
@@ -99,6 +148,7 @@ class Transport:
             with self.session.post(
                 url,
                 data=data,
+                headers={"Host": host},
                 stream=True,
                 allow_redirects=False,
                 timeout=(self.limits.connect, self.limits.silence),
@@ -111,6 +161,35 @@ class Transport:
             raise TransientFault(_unreachable(error, host, self.limits)) from None
         check(answer, host=host, wants=str(data.get("format", "")), secret=str(data.get("token", "")))
         return answer
+
+    def _pin(self, url: str) -> None:
+        """Resolve the name once, check every address it has, and connect to the first of them only.
+
+        Raises
+        ------
+        BadInputError
+            When the address, or one that its name has, is not one that may be asked.
+        TransientFault
+            When the name is not known now.
+        """
+        goal = target(url, settings())
+        try:
+            found = [goal.host] if literal(goal.host) else self.resolve(goal.host, goal.port)
+        except (OSError, UnicodeError):
+            found = []
+        if not found:
+            raise TransientFault(
+                f"REDCap at {goal.host} could not be reached: no address is known for this name now. Check the network and the "
+                "name, then sync again."
+            )
+        if not all((ip := literal(one)) and goal.admits(ip) for one in found):
+            raise BadInputError(
+                f"The name {goal.host} leads to an address inside, where no REDCap may be asked; nothing was asked. If the REDCap "
+                "stands inside, an administrator allows its network: METRICIS_REDCAP_HOSTS=name=10.2.0.0/16."
+            )
+        adapter = self.session.get_adapter(url)
+        if isinstance(adapter, PinnedAdapter):
+            adapter.pinned[(goal.host, goal.port)] = found[0]
 
     def _read(self, response: requests.Response, host: str) -> bytes:
         """Read the whole body, but not beyond the deadline: a server may send a byte now and then for ever."""
