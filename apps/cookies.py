@@ -16,6 +16,13 @@ HALF: Final = "metricis_half"
 #: A browser that is on its way in: what is asked of it can be answered by it alone.
 HOLDER: Final = "metricis_holder"
 
+#: The browser in which a participant asked for a link.
+ASKED: Final = "metricis_asked"
+#: A device on which a participant set a PIN.
+DEVICE: Final = "metricis_device"
+#: For whom a caregiver acts in this browser.
+ACTS_FOR: Final = "metricis_acts_for"
+
 
 def is_secure() -> bool:
     """Return whether people reach this installation by https."""
@@ -35,6 +42,13 @@ def of(cookies: Mapping[str, str], base: str) -> str:
 def give(response: Response, base: str, value: str) -> None:
     """Give the browser a cookie until it is closed: out of reach of scripts, sent to our own pages only."""
     response.set_cookie(named(base), value, httponly=True, samesite="lax", secure=is_secure(), path="/")
+
+
+def keep(response: Response, base: str, value: str, *, seconds: int) -> None:
+    """Give the browser a cookie for that long, also when it is closed meanwhile; else as `give`."""
+    response.set_cookie(
+        named(base), value, max_age=seconds, httponly=True, samesite="lax", secure=is_secure(), path="/"
+    )
 
 
 def take(response: Response, base: str) -> None:

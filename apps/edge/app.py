@@ -11,10 +11,11 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from apps.edge import api, me, sign_in
+from apps.edge import api, me
 from apps.edge.bodies import BodyError
 from apps.edge.guard import Guard, note_fault
 from apps.edge.pages import Assets, Pages, answer, language_of, refusal_of, status_of, wants_json
+from apps.portal import routes as portal
 from datamodel.kernel.errors import FaultError, MetricisError, Refused
 
 _NOT_FOUND: Final = 404
@@ -28,7 +29,7 @@ def create_edge() -> FastAPI:
     assets = Assets()
     pages = Pages(assets)
     edge.include_router(api.ROUTES)
-    edge.include_router(sign_in.router(pages))
+    edge.include_router(portal.router(pages))
     edge.include_router(me.router(pages))
 
     @edge.get("/assets/{name:path}")

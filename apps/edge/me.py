@@ -1,18 +1,21 @@
 """The participant's pages over HTTP; what they show is decided in `apps.participant.views`."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 import apps.participant
+from apps import cookies
 from apps.edge.api import note_refusal
 from apps.edge.pages import Pages
-from apps.edge.session import Participant, database_url
+from apps.edge.session import Participant, database_url, token_of
 from apps.participant import views
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from datamodel.links import devices
 
 _WORKER = Path(apps.participant.__file__).resolve().parent / "static" / "sw.js"
 #: How a development installation may have jsPsych do the task by itself.
@@ -23,17 +26,23 @@ def router(pages: Pages) -> APIRouter:
     """Return the participant's pages."""
     routes = APIRouter(prefix="/me")
 
+    def phone(request: Request, template: str, view: Any, **values: Any) -> Response:
+        form = cookies.form_token(token_of(request))
+        return pages.render(template, view.t, view=view, person=view.person, form=form, **values)
+
     @routes.get("")
-    def home(actor: Participant) -> Response:
+    def home(request: Request, actor: Participant) -> Response:
+        secret = cookies.of(request.cookies, cookies.DEVICE)
         with unit_of_work(database_url(), actor) as unit:
             view = views.home(unit.session, actor, at=unit.instant)
-        return pages.render("home.html", view.t, view=view, person=view.person, here="tasks")
+            has_pin = devices.owner(unit.session, secret, now=unit.instant) == actor.id
+        return phone(request, "home.html", view, here="tasks", has_pin=has_pin)
 
     @routes.get("/consent")
-    def consent(actor: Participant) -> Response:
+    def consent(request: Request, actor: Participant) -> Response:
         with unit_of_work(database_url(), actor) as unit:
             view = views.consent(unit.session, actor, at=unit.instant)
-        return pages.render("consent.html", view.t, view=view, person=view.person, here="consent")
+        return phone(request, "consent.html", view, here="consent")
 
     @routes.get("/task/{assignment}")
     def task(assignment: UUID, request: Request, actor: Participant) -> Response:
@@ -44,7 +53,7 @@ def router(pages: Pages) -> APIRouter:
         if view.blocked is not None:
             note_refusal(actor, view.blocked, asked_for="open a task")
         status = 403 if view.blocked is not None else 200
-        return pages.render("task.html", view.t, status=status, view=view, person=view.person, here="tasks")
+        return phone(request, "task.html", view, here="tasks", status=status)
 
     @routes.get("/sw.js")
     def worker() -> Response:

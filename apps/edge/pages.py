@@ -11,18 +11,29 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
+import apps.portal
+from apps import cookies
 from apps.edge.session import SIGNED_OUT
 from apps.participant import words
 from apps.participant.words import Words
 from datamodel.kernel.errors import FaultError, MetricisError, Refused, RefusedError, outcome
 from datamodel.kernel.settings import settings
+from datamodel.participants.caregivers import CHOOSE, NOBODY, NOT_FOR_THEM
 
 _EDGE: Final = Path(__file__).resolve().parent
 _PARTICIPANT: Final = Path(words.__file__).resolve().parent
+_PORTAL: Final = Path(apps.portal.__file__).resolve().parent
 #: first part of the address -> folder
-_FOLDERS: Final = {"": _EDGE / "static", "me/": _PARTICIPANT / "static", "vendor/": _EDGE / "vendor"}
+_FOLDERS: Final = {
+    "": _EDGE / "static",
+    "me/": _PARTICIPANT / "static",
+    "portal/": _PORTAL / "static",
+    "vendor/": _EDGE / "vendor",
+}
 _WORTH_ZIPPING: Final = 1000
 _LIBRARIES_MISSING: Final = "The browser libraries are not in place, so this page cannot work. Run `uv sync` once with the npm registry in reach."
 
@@ -94,7 +105,7 @@ class Pages:
     def __init__(self, assets: Assets) -> None:
         self.assets = assets
         self._templates = Environment(
-            loader=FileSystemLoader([_EDGE / "templates", _PARTICIPANT / "templates"]),
+            loader=FileSystemLoader([_EDGE / "templates", _PARTICIPANT / "templates", _PORTAL / "templates"]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -133,7 +144,13 @@ def wants_json(scope: Scope) -> bool:
 
 
 #: refusals that have a status of their own
-_STATUS: Final = {"signed-out": 401, "key-reused": 409, "consent-other-version": 409, "too-many-tries": 429}
+_STATUS: Final = {
+    "signed-out": 401,
+    "old-page": 403,
+    "key-reused": 409,
+    "consent-other-version": 409,
+    "too-many-tries": 429,
+}
 
 
 def status_of(error: MetricisError) -> int:
@@ -161,7 +178,10 @@ def answer(
         body = {"code": refusal.code, "sentence": refusal.sentence, "reason": refusal.reason, "next": refusal.next_step}
         return JSONResponse(body | ({"reference": reference} if reference else {}), status_code=status, headers=headers)
     if refusal.code == SIGNED_OUT.code:
-        return RedirectResponse("/sign-in?why=signed-out", status_code=303)
+        has_device = bool(cookies.of(cookie_parser(Headers(scope=scope).get("cookie", "")), cookies.DEVICE))
+        return RedirectResponse(f"{'/pin' if has_device else '/sign-in'}?why=signed-out", status_code=303)
+    if refusal.code in {CHOOSE.code, NOBODY.code, NOT_FOR_THEM.code} and scope["method"] == "GET":
+        return RedirectResponse("/me/for", status_code=303)
     language = language_of(scope)
     title = language("error.fault") if reference else language("error.title")
     return pages.error(language, status=status, title=title, sentence=language.refusal(refusal), reference=reference)

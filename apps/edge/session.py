@@ -1,6 +1,8 @@
 """From the browser's cookie to an actor."""
 
 from typing import Annotated, Final
+from urllib.parse import unquote
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -11,7 +13,10 @@ from datamodel.access.actor import KNOCKING, Actor
 from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from datamodel.participants import caregivers
 
+#: In this header a page tells for whom it was made, and for whom a message is.
+WHO: Final = "metricis-who"
 SIGNED_OUT: Final = Refused(
     "signed-out",
     "You are not signed in, or were signed out after a while.",
@@ -43,11 +48,42 @@ def anyone(request: Request) -> Actor | None:
 
 
 def signed_in(request: Request) -> Actor:
-    """Return who is signed in; RefusedError (`signed-out`) when nobody is."""
+    """Return who is signed in, a caregiver as acting for whom they chose; RefusedError (`signed-out`) when nobody is."""
     actor = anyone(request)
     if actor is None:
         raise RefusedError(SIGNED_OUT)
+    told = unquote(request.headers.get(WHO, ""))
+    if actor.kind == "caregiver":
+        return _caring(request, actor, told)
+    if told and told != who(actor, actor.name):
+        # somebody else signed in on this phone meanwhile: what is theirs waits for them
+        raise RefusedError(SIGNED_OUT)
     return actor
+
+
+def who(actor: Actor, code: str) -> str:
+    """Return the name under which a phone keeps what somebody does: for whom, and by whom where that is another."""
+    return f"{code} < {actor.name}" if actor.kind == "caregiver" else code
+
+
+def _caring(request: Request, actor: Actor, told: str) -> Actor:
+    """Return a caregiver as acting for whom the page was made for (a message), or for whom was chosen (a page)."""
+    with unit_of_work(database_url(), actor) as unit:
+        if told:
+            people = caregivers.people_of(unit.session, actor, at=unit.instant)
+            wanted = next((one.participant_id for one in people if who(actor, one.code) == told), None)
+            if wanted is None:
+                raise RefusedError(caregivers.NOT_FOR_THEM if told.endswith(f"< {actor.name}") else SIGNED_OUT)
+        else:
+            wanted = _chosen(request)
+        return caregivers.acting(unit.session, actor, wanted, at=unit.instant)
+
+
+def _chosen(request: Request) -> UUID | None:
+    try:
+        return UUID(cookies.of(request.cookies, cookies.ACTS_FOR))
+    except ValueError:
+        return None
 
 
 def participant(request: Request) -> Actor:

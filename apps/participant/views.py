@@ -48,6 +48,8 @@ class Home:
     greeting: str
     progress: str
     cards: list[Card]
+    #: who acts, when that is not the participant
+    acting: str
     scripts: dict[str, Any]
 
 
@@ -102,7 +104,8 @@ def home(session: Session, actor: Actor, *, at: datetime) -> Home:
         greeting=t(greeting),
         progress=t("home.progress", done=done, total=len(cards)) if cards else "",
         cards=cards,
-        scripts=_scripts(t, person),
+        acting=t("home.acting", code=person.code) if actor.kind == "caregiver" else "",
+        scripts=_scripts(t, person, actor),
     )
 
 
@@ -120,7 +123,7 @@ def consent(session: Session, actor: Actor, *, at: datetime) -> ConsentPage:
             version = consents.version_in_force(session, person.study_id, language=t.language, at=at)
     except NotFoundError as error:
         unavailable = str(error)
-    scripts = _scripts(t, person)
+    scripts = _scripts(t, person, actor)
     if version is not None:
         scripts |= {"version": str(version.id), "content_sha256": version.content_sha256}
     return ConsentPage(
@@ -142,7 +145,7 @@ def task(session: Session, actor: Actor, assignment_id: UUID, *, at: datetime, s
     found = tasks.assignment(session, actor, assignment_id)
     card = next(one for one in tasks.queue(session, actor, at=at) if one.id == assignment_id)
     first = found.battery.tasks[0]
-    scripts = _scripts(t, person) | {
+    scripts = _scripts(t, person, actor) | {
         "assignment": str(found.id),
         "task": first["task"],
         "parameters": first["parameters"],
@@ -202,6 +205,7 @@ def _word(t: Words, state: str, receipt: int | None) -> str:
     return t(f"state.{state}")
 
 
-def _scripts(t: Words, person: Who) -> dict[str, Any]:
+def _scripts(t: Words, person: Who, actor: Actor) -> dict[str, Any]:
     """Return what every script of a participant's page gets."""
-    return {"who": person.code, "language": t.language, "texts": t.group("script")}
+    who = f"{person.code} < {actor.name}" if actor.kind == "caregiver" else person.code
+    return {"who": who, "language": t.language, "texts": t.group("script")}

@@ -235,5 +235,6 @@ def _actor(session: Session, row: AccountRow) -> Actor:
             for code, role, site, unblinded in store.memberships(session, row.id)
         ),
         is_administrator=row.is_administrator,
-        participant_id=row.participant_id,
+        # for whom a caregiver acts is told by relations (`participants.caregivers.acting`), never by the account
+        participant_id=None if row.kind == "caregiver" else row.participant_id,
     )

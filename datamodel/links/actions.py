@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from datamodel.access import persons
 from datamodel.access import reads as access
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
@@ -155,12 +156,14 @@ def hand_out(
 ) -> Handed:
     """Make a link for a participant (or for the caregiver with `account_id`) that opens with six digits told in another way.
 
+    A participant without an account gets one.
+
     Raises
     ------
     RefusedError
         When the actor may not enrol participants; or `by_mail` when no address is known, or the actor may not use it.
     NotFoundError
-        When there is no such participant for this actor, or they have no account.
+        When there is no such participant for this actor, or the account is neither a participant's nor a caregiver's.
     """
     person = participants.participant(unit.session, unit.actor, study=study, code=code)
     require(may(unit.actor, "study:participants:enrol", study=study, site=person.site or None))
@@ -171,7 +174,10 @@ def hand_out(
         else access.actor(unit.session, account_id)
     )
     if own is None:
-        raise NotFoundError(f"Participant {code} has no account yet; nothing was made. Make one first.")
+        made = persons.make_account(unit, kind="participant", name=code, participant_id=person.id, study=study)
+        own = access.actor(unit.session, made)
+    elif own.kind not in {"participant", "caregiver"}:
+        raise NotFoundError("There is no such participant or caregiver; nothing was made.")
     token, digits = new_token(), new_code()
     store.close(unit.session, own.id, now=unit.instant, kinds=("asked", "handed"))
     _add(unit, own.id, token, kind="handed", lasts=HANDED, code_hash=code_hash(token, digits))

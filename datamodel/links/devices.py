@@ -145,6 +145,12 @@ def is_known(session: Session, secret: str, *, now: datetime) -> bool:
     return bool(secret) and store.device(session, token_hash(secret), now=now) is not None
 
 
+def owner(session: Session, secret: str, *, now: datetime) -> UUID | None:
+    """Return the account whose PIN was set on the device with this secret."""
+    row = store.device(session, token_hash(secret), now=now) if secret else None
+    return row.account_id if row else None
+
+
 def devices(session: Session, actor: Actor, *, now: datetime) -> list[Device]:
     """Return the acting person's own devices, the one used last first."""
     return [Device(row.id, row.label, row.created_at, row.used_at) for row in store.devices(session, actor.id, now=now)]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.kernel.ids import new_id
 from datamodel.participants.facts import Facts
-from datamodel.participants.tables import AllocationRow, ParticipantRow, StatusChangeRow
+from datamodel.participants.tables import AllocationRow, CaregiverRow, ParticipantRow, StatusChangeRow
 
 _LOCK_SPACE = 0x70617274  # "part" in ASCII
 
@@ -132,3 +132,9 @@ def _columns(one: Facts, sites: dict[str, UUID], event_id: UUID) -> dict[str, An
         "anchor_on": one.anchor_on,
         "event_id": event_id,
     }
+
+
+def add(session: Session, row: CaregiverRow) -> None:
+    """Insert one row."""
+    session.add(row)
+    session.flush()

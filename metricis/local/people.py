@@ -8,6 +8,7 @@ from datamodel.kernel.errors import NotFoundError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.links import actions as links
 from metricis.local.installation import database_url
 
 
@@ -26,7 +27,7 @@ def installer(url: str) -> Actor:
 
 def link_address(unit: UnitOfWork[Actor], account_id: UUID, *, minutes: int) -> str:
     """Return the address of a new one-time sign-in link. The token stands behind `#`, which browsers never send."""
-    return f"{settings().base_url}/link#{actions.make_link(unit, account_id=account_id, minutes=minutes)}"
+    return f"{settings().base_url}/link#{links.show(unit, account_id=account_id, minutes=minutes)}"
 
 
 def staff_link(sign_in_name: str, *, minutes: int) -> str:

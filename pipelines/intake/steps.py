@@ -26,6 +26,7 @@ from datamodel.kernel.errors import (
     TransientFault,
 )
 from datamodel.kernel.unit import UnitOfWork, reading, unit_of_work
+from datamodel.participants import caregivers
 from datamodel.tasks import reads as tasks
 from validators.capture.assessment import Assessment, check_assessment
 from validators.capture.consent import ConsentEvent, check_consent
@@ -124,8 +125,8 @@ def _file_consent(unit: UnitOfWork[Actor], opened: Opened) -> str:
     if report.accepted is None:
         raise BadInputError(report.sentence)
     event = report.accepted
-    sender = access.actor(unit.session, opened.sender_id)
     participant_id = _participant(opened)
+    sender = _sender(unit, opened, participant_id)
     if event.decision == "withdrawn":
         consent.withdraw(
             unit, participant_id=participant_id, withdrawn_by=sender, at=event.decided_at, scope=event.scope
@@ -178,7 +179,7 @@ def _file_assessment(unit: UnitOfWork[Actor], opened: Opened) -> str:
         raise BadInputError(report.sentence)
     participant_id = _participant(opened)
     _wait_for_consent(unit, opened, participant_id)
-    sender = access.actor(unit.session, opened.sender_id)
+    sender = _sender(unit, opened, participant_id)
     assignment = tasks.assignment(unit.session, sender, report.accepted.assignment)
     state = assessments.file_session(
         unit,
@@ -233,6 +234,12 @@ def _ask_for_sync(unit: UnitOfWork[Actor], opened: Opened) -> str:
             raise FaultError("A sync is running; another one is asked for when it has ended.") from error
         raise
     return "A sync was asked for."
+
+
+def _sender(unit: UnitOfWork[Actor], opened: Opened, participant_id: UUID) -> Actor:
+    """Return who sent it; a caregiver as acting for this participant, which must have held when it arrived."""
+    sender = access.actor(unit.session, opened.sender_id)
+    return caregivers.acting(unit.session, sender, participant_id, at=opened.received_at)
 
 
 def _participant(opened: Opened) -> UUID:

@@ -116,10 +116,8 @@ class Scene:
 
     def token(self, name: str) -> str:
         """Return the cookie of a newly signed-in browser."""
-        with unit_of_work(self.url, self.installer) as unit:
-            link = access.make_link(unit, account_id=self.accounts[name])
         with unit_of_work(self.url, KNOCKING) as unit:
-            return access.use_link(unit, link)
+            return access.start_session(unit, self.accounts[name], kind="staff", how="link")
 
     def service(self) -> Actor:
         """Return the machine account of the flows."""
@@ -165,7 +163,7 @@ def build(url: str, *, subjects: int = 60, with_runs: bool = True) -> Scene:
                 kind="staff",
                 name=printed,
                 sign_in_name=f"{name}@demo.example",
-                password=PASSWORD if name in {"coordinator", "viewer"} else None,
+                password=PASSWORD if name in {"coordinator", "viewer", "investigator", "manager"} else None,
             )
             access.grant(unit, account_id=accounts[name], study=STUDY, role=role, site=site)
     scene = Scene(url=url, installer=installer, accounts=accounts)

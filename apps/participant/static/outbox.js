@@ -112,7 +112,7 @@ const Outbox = (() => {
     try {
       answer = await fetch(one.address, {
         method: "POST",
-        headers: { "Content-Type": "application/json", "Idempotency-Key": one.key },
+        headers: { "Content-Type": "application/json", "Idempotency-Key": one.key, "Metricis-Who": encodeURIComponent(one.who) },
         body: one.body,
         signal: AbortSignal.timeout ? AbortSignal.timeout(20000) : undefined,
       });
@@ -155,7 +155,9 @@ const Outbox = (() => {
   }
 
   async function receiptState(number) {
-    const answer = await fetch(`/api/receipts/${number}`, { cache: "no-store" });
+    const answer = await fetch(`/api/receipts/${number}`, {
+      cache: "no-store", headers: { "Metricis-Who": encodeURIComponent(page.who) },
+    });
     return answer.ok ? answer.json() : null;
   }
 

@@ -103,6 +103,23 @@ create index ix_notice_due on app.notice (due_at) where state = 'waiting';
 """
 
 
+#: A caregiver's scope holds nobody before it is known for whom they act; only they, the door and the flows may ask.
+ACTS_FOR = """
+create function app.acts_for(wanted uuid) returns table (
+    id uuid, name text, participant_id uuid, code text, study text, relation text, starts_at timestamptz, ends_at timestamptz
+) language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select c.id, a.name, c.participant_id, p.code, s.code, c.relation, c.starts_at, c.ends_at
+    from app.caregiver c join app.account a on a.id = c.account_id join app.participant p on p.id = c.participant_id
+    join app.study s on s.id = c.study_id
+    where c.account_id = wanted
+    and (wanted = app.scope_account() or app.scope_flags() && array['door', 'service'])
+$$
+"""
+
+
 def upgrade() -> None:
     """Make them."""
     op.execute(DDL)
+    # its body names functions that the guards make after all migrations
+    op.execute("set local check_function_bodies = off")
+    op.execute(ACTS_FOR)

@@ -2,7 +2,7 @@
 // person makes with the button: whoever merely opens the address (mail scanners do, scripts and all) spends nothing.
 "use strict";
 (() => {
-  const token = location.hash.slice(1);
+  const token = decodeURIComponent(location.hash.slice(1));
   const form = document.getElementById("link");
   if (!/^[A-Za-z0-9_-]{20,}$/.test(token)) {
     document.getElementById("missing").hidden = false;
