@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import Engine
+
 from datamodel.access import store
-from datamodel.access.actor import Actor
+from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.rights import ROLES, may, role_in_words, shows_blinded
 from datamodel.access.tables import AccountRow, MembershipRow
 from datamodel.audit import ledger
+from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
-from datamodel.kernel.unit import UnitOfWork
+from datamodel.kernel.unit import UnitOfWork, unit_of_work
 
 #: Roles of accounts of each kind.
 ROLES_OF: Final[Mapping[str, frozenset[str]]] = {
@@ -73,12 +76,12 @@ def grant(
     NotFoundError
         When study or account is unknown.
     """
-    account, study_id = _checked(unit, account_id, study)
-    _check_role(account, role)
+    kind, study_id = _checked(unit, account_id, study, role=role)
+    _check_role(kind, role)
     require(_may_place(unit.actor, study, role))
     if shows_blinded(role, is_unblinded=is_unblinded) and not _is_installer(unit.actor):
         raise RefusedError(TWO_PEOPLE)
-    _place(unit, account, study_id, role=role, site=site, is_unblinded=is_unblinded)
+    _place(unit, account_id, study_id, role=role, site=site, is_unblinded=is_unblinded)
     new = {"role": role, "site": site, "is_unblinded": is_unblinded}
     ledger.record(
         unit,
@@ -98,8 +101,8 @@ def change_role(unit: UnitOfWork[Actor], *, account_id: UUID, study: str, role: 
     RefusedError, BadInputError, NotFoundError
         As for `grant`, and NotFoundError when there is no role to change.
     """
-    account, study_id = _checked(unit, account_id, study)
-    _check_role(account, role)
+    kind, study_id = _checked(unit, account_id, study, role=role)
+    _check_role(kind, role)
     require(_may_place(unit.actor, study, role))
     row = _held(unit, account_id, study_id)
     require(_may_place(unit.actor, study, row.role))
@@ -161,15 +164,15 @@ def unblind(
     RefusedError
         When the actor may not, means themselves, or when no approval for this very account stands behind it.
     """
-    account, study_id = _checked(unit, account_id, study)
-    _check_role(account, role)
+    kind, study_id = _checked(unit, account_id, study, role=role)
+    _check_role(kind, role)
     require(may(unit.actor, "study:blinding:lift", study=study))
     require(_may_place(unit.actor, study, role))
     if not store.is_approved_now(unit.session, approval_id, account_id=account_id, study_id=study_id):
         raise RefusedError(_NOT_APPROVED)
     row = store.membership(unit.session, account_id, study_id)
     old = _shown(row) if row is not None and row.ended_at is None else None
-    _place(unit, account, study_id, role=role, site=site, is_unblinded=is_unblinded, replaces=True)
+    _place(unit, account_id, study_id, role=role, site=site, is_unblinded=is_unblinded, replaces=True)
     new = {"role": role, "site": site, "is_unblinded": is_unblinded, "approval": str(approval_id)}
     ledger.record(
         unit,
@@ -230,7 +233,7 @@ def _own_apart(unit: UnitOfWork[Actor], account_id: UUID) -> AccountRow:
     """Return the account, which must not be the actor's own; a person must give a reason."""
     if account_id == unit.actor.id:
         raise RefusedError(OWN_RIGHTS)
-    row = store.account(unit.session, account_id)
+    row = store.account(unit.session, account_id) or _at_the_door(unit, account_id)
     if row is None:
         raise NotFoundError(_NO_ACCOUNT)
     if unit.actor.kind == "staff" and not unit.reason.strip():
@@ -238,20 +241,29 @@ def _own_apart(unit: UnitOfWork[Actor], account_id: UUID) -> AccountRow:
     return row
 
 
-def _checked(unit: UnitOfWork[Actor], account_id: UUID, study: str) -> tuple[AccountRow, UUID]:
+def _at_the_door(unit: UnitOfWork[Actor], account_id: UUID) -> AccountRow | None:
+    """Return an account that works in no study of the actor's yet: only the door sees it."""
+    bind = unit.session.get_bind()
+    engine = bind if isinstance(bind, Engine) else bind.engine
+    with unit_of_work(libpq_url(engine.url.render_as_string(hide_password=False)), KNOCKING) as door:
+        return store.account(door.session, account_id)
+
+
+def _checked(unit: UnitOfWork[Actor], account_id: UUID, study: str, *, role: str = "") -> tuple[str, UUID]:
+    """Return the kind of an account and the study's id, when the actor may give roles there."""
     study_id = store.study_id(unit.session, study)
     require(may_manage(unit.actor, study=study))
     if study_id is None:
         raise NotFoundError(f"There is no study with the code “{study}”.")
-    return _own_apart(unit, account_id), study_id
-
-
-def _check_role(account: AccountRow, role: str) -> None:
-    if role not in ROLES:
+    if role and role not in ROLES:
         raise BadInputError(f"Received the role “{role}”; allowed are {', '.join(ROLES)}.")
-    if role not in ROLES_OF[account.kind]:
-        said = ", ".join(sorted(ROLES_OF[account.kind]))
-        raise BadInputError(f"An account of the kind {account.kind} has the roles {said}; received “{role}”.")
+    return _own_apart(unit, account_id).kind, study_id
+
+
+def _check_role(kind: str, role: str) -> None:
+    if role not in ROLES_OF[kind]:
+        said = ", ".join(sorted(ROLES_OF[kind]))
+        raise BadInputError(f"An account of the kind {kind} has the roles {said}; received “{role}”.")
 
 
 def _may_place(actor: Actor, study: str, role: str) -> Answer:
@@ -269,22 +281,17 @@ def _held(unit: UnitOfWork[Actor], account_id: UUID, study_id: UUID) -> Membersh
     return row
 
 
-def _place(
-    unit: UnitOfWork[Actor], account: AccountRow, study_id: UUID, *, replaces: bool = False, **given: Any
-) -> None:
-    row = store.membership(unit.session, account.id, study_id)
+def _place(unit: UnitOfWork[Actor], account_id: UUID, study_id: UUID, *, replaces: bool = False, **given: Any) -> None:
+    row = store.membership(unit.session, account_id, study_id)
     if row is not None and row.ended_at is None and not replaces:
         raise BadInputError(
             f"They have the role {role_in_words(row.role)} in this study already. Change that one; nothing was given."
         )
     if row is None:
-        row = MembershipRow(id=new_id(), account_id=account.id, study_id=study_id, created_at=unit.instant)
-        given_at = None
-    else:
-        given_at = unit.instant if row.ended_at is not None else None
+        row = MembershipRow(id=new_id(), account_id=account_id, study_id=study_id, created_at=unit.instant)
+    elif row.ended_at is not None:
+        row.created_at = unit.instant
     row.role, row.site_code, row.is_unblinded, row.ended_at = given["role"], given["site"], given["is_unblinded"], None
-    if given_at is not None:
-        row.created_at = given_at
     store.add(unit.session, row)
 
 
