@@ -25,6 +25,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:records:sign": "sign forms",
     "study:records:lock": "lock signed forms",
     "study:records:reopen": "reopen verified, signed or locked forms",
+    "study:records:redact": "remove a value that was entered by mistake",
     "study:discrepancies:read": "see data questions",
     "study:discrepancies:open": "open data questions",
     "study:discrepancies:answer": "answer data questions",
@@ -133,10 +134,11 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:records:verify",
         "study:records:lock",
         "study:records:reopen",
+        "study:records:redact",
     },
     "monitor": _READ
     | {"study:audit:review", "study:discrepancies:open", "study:discrepancies:close", "study:records:verify"},
-    "safety_officer": (_READ - {"study:assessments:read"}) | {"study:blinding:lift"},
+    "safety_officer": (_READ - {"study:assessments:read"}) | {"study:blinding:lift", "study:people:read"},
     "data_entry": frozenset(
         {"study:overview:read", "study:participants:read", "study:records:read", "study:audit:read"}
     ),

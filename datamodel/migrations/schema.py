@@ -125,6 +125,7 @@ GUARDS: dict[str, Guard] = {
     "form_step": Guard("participant", is_append_only=True),
     "signature": Guard("participant", is_append_only=True),
     "signature_void": Guard("participant", is_append_only=True),
+    "form_redaction": Guard("participant", is_append_only=True),
     "discrepancy": Guard("participant"),
     "discrepancy_step": Guard("participant", is_append_only=True, through=("discrepancy_id", "discrepancy")),
     "consent_version": Guard("study"),
@@ -150,4 +151,5 @@ GUARDS: dict[str, Guard] = {
     # what the guards themselves need
     "scope_key": Guard("owner", is_regulated=False),
     "unaccounted": Guard("owner", is_regulated=False),
+    "redacting": Guard("owner", is_regulated=False),
 }

@@ -39,3 +39,13 @@ class UnaccountedRow(Base):
 
     xid: Mapped[str] = mapped_column(Xid8, primary_key=True)
     changed: Mapped[str] = mapped_column(Text)
+
+
+class RedactingRow(Base):
+    """A row that `app.redact` is taking a value out of; gone when it is done."""
+
+    __tablename__ = "redacting"
+
+    xid: Mapped[str] = mapped_column(Xid8, primary_key=True)
+    #: table and key, as the trigger that keeps rows names them
+    place: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -87,3 +87,23 @@ class StepRow(Base):
     actor_name: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class RedactionRow(Base):
+    """One field that was taken out of one revision, because it was entered by mistake. Append-only."""
+
+    __tablename__ = "form_redaction"
+    __table_args__ = (UniqueConstraint("instance_id", "revision", "field"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID]
+    participant_id: Mapped[UUID]
+    instance_id: Mapped[UUID]
+    revision: Mapped[int]
+    field: Mapped[str] = mapped_column(Text)
+    #: SHA-256 over a salt that is kept nowhere, and the value
+    commitment: Mapped[bytes] = mapped_column(LargeBinary)
+    #: hash of what is left, as `content.content_hash` makes it; the revision's own hash stays that of the whole
+    content_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

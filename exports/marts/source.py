@@ -25,6 +25,7 @@ from datamodel.kernel.unit import ActorLike
 #: rows that reach a mart: did the event `e` write one?
 _BEARING: Final = (
     "select 1 from app.form_revision r where r.event_id = e.event_id",
+    "select 1 from app.form_redaction r where r.event_id = e.event_id",
     "select 1 from app.participant r where r.event_id = e.event_id",
     "select 1 from app.participant_status r where r.event_id = e.event_id",
     "select 1 from app.participant_arm r where r.event_id = e.event_id",

@@ -1,0 +1,271 @@
+"""Taking a value out that was typed by mistake: a participant's name in a comment, say (ICH E6(R3) 4.2.2).
+
+The value leaves every revision of the form entry that holds it, and the data questions that quote it. What stays is the
+content hash that was sealed with the revision, an event with the justification, and a commitment: SHA-256 over a random salt
+and the value. The salt is handed to whoever removes the value and kept nowhere, so that nobody finds the value by trying;
+with the salt, the value can be shown to be the one that was there. Snapshots taken before hold the value still: they are files,
+and are to be removed by hand.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from datamodel.access.actor import Actor
+from datamodel.access.rights import may
+from datamodel.audit import ledger
+from datamodel.kernel.errors import BadInputError, NotFoundError, require
+from datamodel.kernel.ids import new_id
+from datamodel.kernel.unit import UnitOfWork
+from datamodel.records import store
+from datamodel.records.content import canonical_values, content_hash
+from datamodel.records.tables import RedactionRow
+from datamodel.study import reads as study_reads
+
+#: What stands where a value was quoted.
+REMOVED: Final = "[removed]"
+_SALT_BYTES: Final = 32
+#: A shorter value is looked for in questions about its own field only: elsewhere it may mean something else.
+_TELLING: Final = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Redacted:
+    """What was removed; `salt` opens the commitment, and is kept nowhere else."""
+
+    event_id: UUID
+    revisions: tuple[int, ...]
+    questions: int
+    #: snapshots as of this position or a later one, and before the removal, hold the value
+    held_from: int
+    salt: bytes
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """One removal, as far as it can be told."""
+
+    revision: int
+    field: str
+    at: datetime
+    by: str
+    reason: str
+
+
+def commitment(salt: bytes, value: str) -> bytes:
+    """Return the commitment to a value: it tells nothing without the salt."""
+    return hashlib.sha256(salt + value.encode()).digest()
+
+
+def opens(salt: bytes, value: str, sealed: bytes) -> bool:
+    """Answer whether this value is the one that was removed."""
+    return hmac.compare_digest(commitment(salt, value), sealed)
+
+
+def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: int, field: str) -> Redacted:
+    """Remove the value of a field from a revision, and from all that copied it; the unit's reason is the justification.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not remove values.
+    NotFoundError
+        When there is no such form entry or revision, or the field is blank in it.
+    BadInputError
+        When no justification is given, or it repeats the value.
+    """
+    require(may(unit.actor, "study:records:redact", study=study))
+    study_id = study_reads.study(unit.session, study).id
+    store.lock(unit.session, study_id)
+    place = _place(unit.session, study_id, instance_id)
+    if place is None:
+        raise NotFoundError("There is no such form entry in this study; nothing was removed.")
+    require(may(unit.actor, "study:records:redact", study=study, site=place.site or None))
+    revisions = _revisions(unit.session, instance_id)
+    value = next((one.values.get(field, "") for one in revisions if one.number == revision), "")
+    if not value:
+        raise NotFoundError(
+            f"Revision {revision} has no value in the field “{field}”; nothing was removed. It may have been removed before."
+        )
+    _justified(unit.reason, value)
+    holding = [one for one in revisions if one.values.get(field) == value]
+    documents = [canonical_values({k: v for k, v in one.values.items() if k != field}) for one in holding]
+    hashes = [
+        content_hash(one.status, document, is_removed=one.is_removed)
+        for one, document in zip(holding, documents, strict=True)
+    ]
+    salt = secrets.token_bytes(_SALT_BYTES)
+    sealed = commitment(salt, value)
+    quoting = _quoting(unit.session, place, field=field, value=value)
+    event_id = ledger.record(
+        unit,
+        "records.redact",
+        study_id=study_id,
+        subject=f"participant:{place.code}",
+        role=unit.actor.role(study),
+        change={
+            "instance": instance_id,
+            "place": f"{place.event_name}/{place.form_name}",
+            "field": field,
+            "commitment": sealed.hex(),
+            "revisions": [
+                {"number": one.number, "content_sha256": after.hex()}
+                for one, after in zip(holding, hashes, strict=True)
+            ],
+            "questions": len({one.discrepancy_id for one in quoting}),
+        },
+    )
+    steps = [one for one in quoting if one.step_id is not None]
+    unit.session.execute(
+        text(_REDACT),
+        {
+            "event": event_id,
+            "instance": instance_id,
+            "field": field,
+            "numbers": [one.number for one in holding],
+            "documents": documents,
+            "steps": [one.step_id for one in steps],
+            "texts": [one.text.replace(value, REMOVED) for one in steps],
+        },
+    )
+    unit.session.execute(
+        text(_BLOT), {"value": value, "removed": REMOVED, "ids": list({one.discrepancy_id for one in quoting})}
+    )
+    unit.session.add_all(
+        RedactionRow(
+            id=new_id(),
+            study_id=study_id,
+            participant_id=place.participant_id,
+            instance_id=instance_id,
+            revision=one.number,
+            field=field,
+            commitment=sealed,
+            content_sha256=after,
+            at=unit.instant,
+            event_id=event_id,
+        )
+        for one, after in zip(holding, hashes, strict=True)
+    )
+    unit.session.flush()
+    return Redacted(
+        event_id=event_id,
+        revisions=tuple(one.number for one in holding),
+        questions=len({one.discrepancy_id for one in quoting}),
+        held_from=_position(unit.session, holding[0].event_id),
+        salt=salt,
+        commitment=sealed,
+    )
+
+
+def redactions(session: Session, actor: Actor, *, study: str, instance_id: UUID) -> list[Redaction]:
+    """Return what was removed from a form entry, oldest first."""
+    require(may(actor, "study:records:read", study=study))
+    rows = session.execute(
+        text(
+            "select r.revision, r.field, r.at, e.actor_name, e.reason from app.form_redaction r "
+            "join app.audit_event e on e.id = r.event_id where r.instance_id = :instance order by r.at, r.revision"
+        ),
+        {"instance": instance_id},
+    )
+    return [Redaction(row.revision, row.field, row.at, row.actor_name, row.reason) for row in rows]
+
+
+def left(session: Session, instance_id: UUID, number: int) -> bytes | None:
+    """Return the hash of what the newest removal left of a revision, as its sealed event says; None without one."""
+    rows = session.execute(
+        text(
+            "select e.body from app.form_redaction r join app.audit_event e on e.id = r.event_id "
+            "where r.instance_id = :instance and r.revision = :number and e.action = 'records.redact' order by r.at desc, e.seq desc"
+        ),
+        {"instance": instance_id, "number": number},
+    )
+    for row in rows:
+        told = orjson.loads(bytes(row.body))
+        if told["action"] != "records.redact" or told["change"].get("instance") != str(instance_id):
+            continue
+        for one in told["change"]["revisions"]:
+            if one["number"] == str(number):
+                return bytes.fromhex(one["content_sha256"])
+    return None
+
+
+def _justified(reason: str, value: str) -> None:
+    if len(reason.split()) < 2:  # noqa: PLR2004 - one word explains nothing
+        raise BadInputError("Received no justification; say in a sentence why the value must go. Nothing was removed.")
+    if value.casefold() in reason.casefold():
+        raise BadInputError(
+            "The justification repeats the value that is to go, and would keep it in the ledger for good. Nothing was removed; "
+            "say why without it."
+        )
+
+
+def _place(session: Session, study_id: UUID, instance_id: UUID) -> Row[Any] | None:
+    return session.execute(
+        text(
+            "select i.id, i.participant_id, p.code, coalesce(s.code, '') as site, i.event_name, i.form_name, i.event_repeat, "
+            "i.form_repeat from app.form_instance i join app.participant p on p.id = i.participant_id "
+            "left join app.site s on s.id = p.site_id where i.study_id = :study and i.id = :instance"
+        ),
+        {"study": study_id, "instance": instance_id},
+    ).one_or_none()
+
+
+def _quoting(session: Session, place: Row[Any], *, field: str, value: str) -> Sequence[Row[Any]]:
+    """Return the steps of data questions about this form entry that quote the value, or whose question does."""
+    return session.execute(
+        text(
+            "select d.id as discrepancy_id, s.id as step_id, s.text from app.discrepancy d "
+            "left join app.discrepancy_step s on s.discrepancy_id = d.id and position(:value in s.text) > 0 "
+            "where d.participant_id = :participant and d.event_name = :event and d.form_name = :form "
+            "and d.event_repeat = :event_repeat and d.form_repeat = :form_repeat and (d.field = :field or :is_telling) "
+            "and (s.id is not null or position(:value in d.value) > 0 or position(:value in d.reason) > 0)"
+        ),
+        _at(place) | {"field": field, "value": value, "is_telling": len(value) >= _TELLING},
+    ).all()
+
+
+def _at(place: Row[Any]) -> dict[str, Any]:
+    return {
+        "participant": place.participant_id,
+        "event": place.event_name,
+        "form": place.form_name,
+        "event_repeat": place.event_repeat,
+        "form_repeat": place.form_repeat,
+    }
+
+
+def _revisions(session: Session, instance_id: UUID) -> Sequence[Row[Any]]:
+    return session.execute(
+        text(
+            'select number, "values", status, is_removed, event_id from app.form_revision where instance_id = :instance '
+            "order by number"
+        ),
+        {"instance": instance_id},
+    ).all()
+
+
+def _position(session: Session, event_id: UUID) -> int:
+    found: int | None = session.execute(
+        text("select position from app.audit_entry where event_id = :event"), {"event": event_id}
+    ).scalar_one_or_none()
+    return found or 0
+
+
+_REDACT: Final = (
+    "select app.redact(:event, :instance, :field, cast(:numbers as integer[]), cast(:documents as text[]), "
+    "cast(:steps as uuid[]), cast(:texts as text[]))"
+)
+_BLOT: Final = (
+    'update app.discrepancy d set "value" = replace(d."value", :value, :removed), '
+    "reason = replace(d.reason, :value, :removed) where d.id = any(:ids)"
+)
