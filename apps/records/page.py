@@ -1,24 +1,98 @@
-"""The page: one form of one participant at one visit."""
+"""The pages: one form of one participant at one visit, and what may be done with it; the forms that wait for a signature."""
 
 from typing import Any
 
-from apps.records import views
-from apps.records.state import load
-from apps.shell.frame import Visit
+import panel_material_ui as pmui
+from markupsafe import Markup
+
+from apps.records import views, waiting
+from apps.records.signing import Listed, ReasonDialog, SigningDialog
+from apps.records.state import FormPage, load
+from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.pages import PAGES, Page
-from apps.shell.session import reading
+from apps.shell.session import acting, reading
+from datamodel.records import actions
+from datamodel.records.actions import Outcome
+
+#: (step, words on the button, what is said when it was done)
+STEPS = (
+    ("verify", "Verify", "Verified: this version agrees with its source."),
+    ("sign", "Sign", "Signed. Name, time and meaning are shown with the form."),
+    ("lock", "Lock", "Locked. People change nothing here any more, until it is reopened."),
+    ("reopen", "Reopen", "Reopened. What was signed or verified is void; the reason is kept."),
+)
+_SAID = {step: said for step, _, said in STEPS}
 
 
 def form(visit: Visit) -> Any:
     """Return the form that the address names."""
+    found = _load(visit)
     home = f"/app/{visit.code}/participants"
     visit.crumbs = [("Participants", home), (visit.named["subject"], f"{home}/{visit.named['subject']}")]
-    with reading(visit.visitor.actor) as session:
-        found = load(session, visit)
     visit.crumbs += [(found.event_label, f"{home}?visit={visit.named['event']}")] if found.event_label else []
     visit.crumbs.append((found.form.label, ""))
-    visit.title = ", ".join(part for part in (found.subject, found.event_label, found.form.label) if part)
-    return views.form(found, visit)
+    visit.title = found.words_of_place
+    return _Form(visit, found).layout()
+
+
+def _load(visit: Visit) -> FormPage:
+    with reading(visit.visitor.actor) as session:
+        return load(session, visit)
+
+
+class _Form:
+    """The parts of the page, drawn again after each step."""
+
+    def __init__(self, visit: Visit, found: FormPage) -> None:
+        self.visit, self.found = visit, found
+        self.head, self.life, self.body = (pane(Markup(""), views.style()) for _ in range(3))
+        self.buttons = {
+            step: pmui.Button(label=words, variant="outlined", margin=(0, 8, 8, 0)) for step, words, _ in STEPS
+        }
+        self.dialogs = {
+            act: SigningDialog(visit, act=act, done=lambda outcome, act=act: self._done(act, outcome))
+            for act in ("sign", "lock")
+        }
+        self.reason = ReasonDialog(visit, done=lambda: self._done("reopen"))
+        presses = {"verify": self._verify, "sign": self._ask, "lock": self._ask, "reopen": self._reopen}
+        for step, button in self.buttons.items():
+            button.on_click(acts(visit, lambda _, step=step: presses[step](step)))
+        self.row = pmui.FlexBox(*self.buttons.values(), margin=(0, 0, 8, 0))
+        self._draw()
+
+    def layout(self) -> Any:
+        """Return everything beneath each other."""
+        dialogs = [self.reason.dialog, *(one.dialog for one in self.dialogs.values())] if self.found.may else []
+        return column(self.head, self.row, self.life, self.body, *dialogs)
+
+    def _draw(self) -> None:
+        self.head.object, self.life.object, self.body.object = views.form(self.found, self.visit)
+        offered = self.found.offered
+        for step, button in self.buttons.items():
+            button.visible = step in offered
+        self.row.visible = bool(offered)
+
+    def _done(self, step: str, outcome: Outcome | None = None) -> None:
+        del outcome  # one form: what could not be done was said in the dialog
+        self.found = _load(self.visit)
+        self._draw()
+        self.visit.notify(_SAID[step], kind="good")
+
+    def _verify(self, step: str) -> None:
+        with acting(self.visit.visitor) as unit:
+            actions.verify_forms(unit, study=self.visit.code, shown=[self.found.shown])
+        self._done(step)
+
+    def _ask(self, step: str) -> None:
+        shown = self.found.shown
+        self.dialogs[step].show([Listed(f"{self.found.words_of_place} (version {shown.revision})", shown)])
+
+    def _reopen(self, step: str) -> None:
+        del step
+        self.reason.show(
+            self.found.shown,
+            "Its signatures and verification become void. They stay in sight, with your reason, in the form's history.",
+        )
 
 
 PAGES.declare(
@@ -27,5 +101,17 @@ PAGES.declare(
         title="Form",
         permission="study:records:read",
         build=form,
+    )
+)
+PAGES.declare(
+    Page(
+        path="/app/{study}/signing",
+        title="Forms to sign",
+        permission="study:records:sign",
+        build=waiting.waiting,
+        rail="Study",
+        key="f",
+        icon="signing",
+        order=35,
     )
 )

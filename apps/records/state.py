@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -11,15 +12,20 @@ from apps.shell.words import shown
 from datamodel.access.rights import may
 from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.discrepancies.reads import Discrepancy
-from datamodel.kernel.errors import NotFoundError
+from datamodel.kernel.errors import NotFoundError, Refused
 from datamodel.participants import reads as participant_reads
+from datamodel.records import life
 from datamodel.records import reads as record_reads
+from datamodel.records.life import Life
 from datamodel.records.reads import FieldChange, Instance
+from datamodel.records.workflow import Shown, Step, decide
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Field, Form
 
 #: Where a value came from, as people say it.
 SOURCES: Final = {"redcap": "sync with REDCap", "staff": "typed here", "participant": "participant's phone"}
+#: Steps that people take.
+PEOPLE_TAKE: Final[tuple[Step, ...]] = ("verify", "sign", "lock", "reopen")
 _WITHHELD: Final = "Blinded: not shown to your role"
 
 
@@ -63,6 +69,35 @@ class FormPage:
     number: int
     lines: tuple[Line, ...]
     is_repeating: bool
+    #: where the entry stands, what it went through and who signed it; None when nothing was entered
+    life: Life | None
+    #: steps that this reader has the right to, whatever the form's state
+    may: frozenset[Step]
+    reader: UUID
+
+    @property
+    def words_of_place(self) -> str:
+        """Participant, visit and form, as people say it."""
+        return ", ".join(part for part in (self.subject, self.event_label, self.form.label) if part)
+
+    @property
+    def shown(self) -> Shown | None:
+        """What a signature on this page covers: exactly the version whose values are on it.
+
+        None when a newer version came in between reading the values and reading where the form stands.
+        """
+        if self.one is None or self.life is None or self.life.form.revision != self.one.revision:
+            return None
+        return self.life.form.as_shown
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """Steps that this reader may take now."""
+        if self.shown is None or self.life is None:
+            return frozenset()
+        return frozenset(
+            step for step in self.may if not isinstance(decide(self.life.form, step, by=self.reader), Refused)
+        )
 
 
 def load(session: Session, visit: Visit) -> FormPage:
@@ -85,6 +120,7 @@ def load(session: Session, visit: Visit) -> FormPage:
         every = discrepancy_reads.discrepancies(session, actor, study=code, participant=subject, form_name=form.name)
         questions = [q for q in every if q.event_name == name and _is_of(q, one)]
     history = record_reads.field_history(session, actor, study=code, one=one) if one else []
+    lived = life.life(session, actor, study=code, instance_id=one.id) if one else None
     return FormPage(
         subject=subject,
         event_label=words.event_label(name),
@@ -96,6 +132,9 @@ def load(session: Session, visit: Visit) -> FormPage:
         number=number,
         lines=tuple(_line(item, one, history, questions) for item in form.fields if item.kind != "descriptive"),
         is_repeating=bool(event and (form.name in event.repeating_forms or event.is_repeating)),
+        life=lived,
+        may=frozenset(one for one in PEOPLE_TAKE if may(actor, f"study:records:{one}", study=code, site=person.site)),
+        reader=actor.id,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from datamodel.access import actions as access
+from datamodel.access import people
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.audit import ledger
@@ -84,16 +85,16 @@ class World:
                 )
         with self.unit(self.admin) as unit:
             for name in ("ida", "ivo", "mara", "miro", "anna"):
-                access.grant(unit, account_id=self.accounts[name], study=STUDY, role=ROLES[name][1])
+                people.grant(unit, account_id=self.accounts[name], study=STUDY, role=ROLES[name][1])
         with self.unit(self.actor("mara")) as unit:
             study.add_site(unit, study=STUDY, code="701", name="One")
             study.add_site(unit, study=STUDY, code="702", name="Two")
             study.publish_design(unit, study=STUDY, protocol=DESIGN)
         with self.unit(self.admin) as unit:
-            access.grant(unit, account_id=self.accounts["sita"], study=STUDY, role="investigator", site="702")
+            people.grant(unit, account_id=self.accounts["sita"], study=STUDY, role="investigator", site="702")
         with self.unit(self.service()) as unit:
-            people = [Facts(code=code, site=code[:3], status="enrolled") for code in ("701-1", "701-2", "702-1")]
-            participants.ensure(unit, study=STUDY, facts=people)
+            facts = [Facts(code=code, site=code[:3], status="enrolled") for code in ("701-1", "701-2", "702-1")]
+            participants.ensure(unit, study=STUDY, facts=facts)
         self.sync({"701-1": "72", "701-2": "80", "702-1": "64"})
 
     @contextmanager
@@ -373,7 +374,7 @@ def test_five_wrong_tries_end_every_session_and_the_study_s_ledger_says_so(world
     told = [action for action, _ in world.events(owner_url)]
     assert told.count("signatures.refuse") == 4
     assert told.count("signatures.misuse") == told.count("credentials.misuse") == 1
-    assert all("wrong" not in str(change.get("new", {}).get("refusal", "")) for _, change in world.events(owner_url))
+    assert not any("wrong 0" in str(change) for _, change in world.events(owner_url)), "what was typed is kept nowhere"
     assert world.status("701-1") == "complete"
 
 
@@ -517,7 +518,7 @@ def test_signing_many_lists_and_skips_with_reasons_before_and_after(world):
     world.ask("701-2")
     with world.unit(world.actor("ida")) as unit:
         listed = life.waiting(unit.session, unit.actor, study=STUDY, step="sign")
-    assert {(one.form.participant, one.refusal.reason if one.refusal else "") for one in listed} == {
+    assert {(one.form.participant, one.refusal.reason if one.refusal is not None else "") for one in listed} == {
         ("701-1", ""),
         ("701-2", "The form has an open query."),
         ("702-1", "The form is in progress. Only a complete or verified form is signed."),

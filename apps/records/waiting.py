@@ -1,0 +1,159 @@
+"""Forms that wait for a signature: by participant with counts, then form by form with what would be left out and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import panel_material_ui as pmui
+from markupsafe import Markup
+
+from apps.records import views
+from apps.records.signing import Listed, SigningDialog
+from apps.shell.frame import Visit, acts, column, pane
+from apps.shell.places import Places, places
+from apps.shell.session import reading
+from apps.shell.words import address, markup, plural
+from datamodel.kernel.errors import NotFoundError
+from datamodel.records import life
+from datamodel.records.actions import Outcome
+from datamodel.records.life import Waiting
+from datamodel.study import reads as study_reads
+
+#: More than this are not signed with one confirmation.
+MOST: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A participant with how many forms could be signed, and how many would be left out."""
+
+    code: str
+    ready: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class WaitingList:
+    """What waits, as far as the address chooses: all participants, or those whose code begins with `subject`."""
+
+    every: Sequence[Waiting]
+    words: Places | None
+    subject: str = ""
+
+    @cached_property
+    def chosen(self) -> list[Waiting]:
+        """Return the forms that the choice leaves."""
+        return [one for one in self.every if self.subject and one.form.participant.startswith(self.subject)]
+
+    @cached_property
+    def ready(self) -> list[Waiting]:
+        """Return the chosen forms that can be signed, as many as one confirmation covers."""
+        return [one for one in self.chosen if one.refusal is None][:MOST]
+
+    @cached_property
+    def left_out(self) -> list[Waiting]:
+        """Return the chosen forms that would be skipped, each with its reason."""
+        return [one for one in self.chosen if one.refusal is not None]
+
+    @cached_property
+    def people(self) -> list[Person]:
+        """Return participants with their counts, by code."""
+        counts: dict[str, list[int]] = {}
+        for one in self.every:
+            counts.setdefault(one.form.participant, [0, 0])[one.refusal is not None] += 1
+        return [Person(code, *numbers) for code, numbers in sorted(counts.items())]
+
+    def place(self, one: Waiting) -> str:
+        """Return participant, visit and form in words, with the entry's number where there are several."""
+        form = one.form
+        visit = self.words.event_label(form.event_name) if self.words else ""
+        label = self.words.form_label(form.form_name) if self.words else ""
+        number = f"entry {form.form_repeat}" if form.form_repeat else ""
+        return ", ".join(part for part in (form.participant, visit, label, number) if part)
+
+    def href(self, study: str, one: Waiting) -> str:
+        """Return the address of a form."""
+        form = one.form
+        if self.words is None:
+            return ""
+        return self.words.href(study, form.participant, form.event_name, form.form_name, repeat=form.form_repeat)
+
+
+def load(visit: Visit) -> WaitingList:
+    """Return the list as the address asks for it."""
+    actor = visit.visitor.actor
+    with reading(actor) as session:
+        try:
+            words = places(study_reads.design(session, visit.study.id).protocol)
+        except NotFoundError:
+            words = None
+        every = life.waiting(session, actor, study=visit.code, step="sign")
+    return WaitingList(every, words, visit.query.get("subject", "").strip()[:40])
+
+
+def waiting(visit: Visit) -> Any:
+    """Return the list of participants, or the forms of the chosen ones with what signs them."""
+    found = load(visit)
+    path = f"/app/{visit.code}/signing"
+    if not found.chosen:
+        html = markup("records/people.html", found=found, path=path, address=address)
+        return column(pane(html, views.style()))
+    visit.crumbs = [("Forms to sign", path), (found.subject, "")]
+    visit.title = f"Forms to sign, {found.subject}"
+    return _Bulk(visit, found, path).layout()
+
+
+class _Bulk:
+    """The chosen forms, ticked when they can be signed; one confirmation signs them all."""
+
+    def __init__(self, visit: Visit, found: WaitingList, path: str) -> None:
+        self.visit, self.found, self.path = visit, found, path
+        self.head, self.left_out = pane(Markup(""), views.style()), pane(Markup(""), views.style())
+        self.ticks = pmui.CheckBoxGroup(label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0))
+        self.all = pmui.Button(label="Choose all", variant="outlined", margin=(0, 8, 0, 0))
+        self.none = pmui.Button(label="Choose none", variant="outlined", margin=(0, 8, 0, 0))
+        self.go = pmui.Button(label="Sign", variant="contained", margin=(0, 8, 0, 0))
+        self.dialog = SigningDialog(visit, act="sign", done=self._done)
+        self.all.on_click(acts(visit, lambda _: self._tick(every=True)))
+        self.none.on_click(acts(visit, lambda _: self._tick(every=False)))
+        self.go.on_click(acts(visit, self._ask))
+        self.ticks.param.watch(self._count, "value")
+        self.row = pmui.FlexBox(self.go, self.all, self.none, margin=(0, 0, 16, 0))
+        self._draw(None)
+
+    def layout(self) -> Any:
+        """Return everything beneath each other."""
+        return column(self.head, self.row, self.ticks, self.left_out, self.dialog.dialog)
+
+    def _draw(self, outcome: Outcome | None) -> None:
+        self.by_words = {f"{self.found.place(one)} (version {one.form.revision})": one for one in self.found.ready}
+        self.ticks.options = list(self.by_words)
+        self.ticks.value = list(self.by_words)
+        self.row.visible = self.ticks.visible = bool(self.by_words)
+        skipped = [
+            (self.found.place(Waiting(one.form, one.refusal)), one.refusal.sentence)
+            for one in (outcome.skipped if outcome else ())
+            if one.form is not None
+        ]
+        self.head.object = str(
+            markup("records/bulk.html", found=self.found, path=self.path, outcome=outcome, skipped=skipped, most=MOST)
+        )
+        self.left_out.object = str(markup("records/left_out.html", found=self.found, study=self.visit.code))
+        self._count()
+
+    def _count(self, *_: Any) -> None:
+        self.go.disabled = not self.ticks.value
+        self.go.label = f"Sign {plural(len(self.ticks.value), 'form')}"
+
+    def _tick(self, *, every: bool) -> None:
+        self.ticks.value = list(self.by_words) if every else []
+
+    def _ask(self, _: Any) -> None:
+        chosen = [Listed(words, one.form.as_shown) for words, one in self.by_words.items() if words in self.ticks.value]
+        self.dialog.show(chosen, skipped=[(self.found.place(one), one.refusal.reason) for one in self.found.left_out])
+
+    def _done(self, outcome: Outcome) -> None:
+        self.found = load(self.visit)
+        self._draw(outcome)
+        self.visit.notify(f"Signed {plural(len(outcome.done), 'form')}.", kind="good")

@@ -1,0 +1,213 @@
+"""Signing in a real browser: the dialog, what the form shows after it, what makes it void, many at once."""
+
+import re
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from apps.web import create_app
+from datamodel.kernel.database import engine_for
+from datamodel.kernel.settings import settings
+from datamodel.kernel.unit import unit_of_work
+from datamodel.records import actions as records
+from tests.support import dashboard
+from tests.support.web import Watch, running, serious, sideways
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+HOME = f"/app/{dashboard.STUDY}"
+INTERNAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}|_arm_\d|visit_\d|sysbp|diabp|birth_year")
+FORM = "/participants/{}/baseline/vital-signs"
+
+
+@pytest.fixture(scope="module")
+def scene(cluster, template, tmp_path_factory):
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template} strategy file_copy")
+    url = cluster.url(name)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("METRICIS_DATABASE_URL", url)
+    patch.setenv("METRICIS_HOME", str(tmp_path_factory.mktemp("home")))
+    settings.cache_clear()
+    yield dashboard.build(url, subjects=12)
+    patch.undo()
+    settings.cache_clear()
+    engine_for(url).dispose()
+
+
+@pytest.fixture(scope="module")
+def base(scene):
+    with running(create_app()) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(scene, base, window):
+    """Open a page as one of the people."""
+
+    def opened(who, path, *, width=1440, height=900, token=""):
+        context = window(width=width, height=height)
+        context.add_cookies([{"name": "metricis_session", "value": token or scene.token(who), "url": base}])
+        page = context.new_page()
+        watch = Watch(page, base)
+        page.goto(f"{base}{HOME}{path}")
+        page.wait_for_selector("body.is-here")
+        return page, watch
+
+    return opened
+
+
+def people():
+    return dashboard.codes(12)
+
+
+def fill(page, *, password=dashboard.PASSWORD, name="investigator@demo.example"):
+    """Type into the open dialog and press Enter."""
+    if name:
+        page.get_by_label("Sign-in name").fill(name)
+    page.get_by_role("textbox", name="Password").fill(password)
+    page.keyboard.press("Enter")
+
+
+def test_an_investigator_signs_a_form_by_keyboard_and_the_page_shows_name_time_zone_and_meaning(visit, pictures):
+    page, watch = visit("investigator", FORM.format(people()[0]))
+    page.get_by_role("button", name="Sign", exact=True).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Ida Paul").wait_for()
+    said = dialog.inner_text()
+    assert "Ida Paul" in said
+    assert f"{people()[0]}, Baseline, Vital signs" in said
+    assert "I am responsible for this record" in said
+    page.screenshot(path=pictures / "signing-dialog-1440.png")
+    assert serious(page) == []
+    fill(page, password="not mine at all")
+    dialog.get_by_role("alert").wait_for()
+    assert "does not prove that it is you" in dialog.get_by_role("alert").inner_text()
+    assert page.get_by_role("textbox", name="Password").input_value() == ""
+    fill(page)
+    page.get_by_text("Signed by Ida Paul").wait_for()
+    shown = page.locator("section.life").inner_text()
+    assert re.search(r"\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d \(America/New_York, UTC-0[45]:00\)", shown)
+    assert "Responsibility: I am responsible for this record; it is accurate and complete." in shown
+    assert page.locator(".head .chip").inner_text() == "Signed"
+    assert not page.get_by_role("button", name="Sign", exact=True).is_visible()
+    page.screenshot(path=pictures / "signed-form-1440.png", full_page=True)
+    assert serious(page) == []
+    assert INTERNAL.search(page.locator("body").inner_text()) is None
+    assert watch.problems == []
+
+
+def test_a_changed_value_shows_the_signature_void_with_the_field_that_changed(visit, scene, pictures):
+    code = people()[1]
+    page, watch = visit("investigator", FORM.format(code))
+    page.get_by_role("button", name="Sign", exact=True).click()
+    fill(page)
+    page.get_by_text("Signed by Ida Paul").wait_for()
+    with unit_of_work(scene.url, scene.service()) as unit:
+        values = dashboard._values("vs", 1, 0, pulse="121")
+        records.revise_batch(
+            unit, study=dashboard.STUDY, form="vs", rows=[(code, "visit_0_arm_1", 0, 0, "complete", values)]
+        )
+    page.reload()
+    page.wait_for_selector("body.is-here")
+    fallen = page.locator(".fallen")
+    fallen.wait_for()
+    assert "Signature void" in fallen.inner_text()
+    assert "Value changed: Pulse" in fallen.inner_text()
+    page.get_by_text("What happened to this form").click()
+    assert "VOID since" in page.locator("section.life").inner_text()
+    page.screenshot(path=pictures / "signature-void-1440.png", full_page=True)
+    assert serious(page) == []
+    assert watch.problems == []
+
+
+def test_a_form_that_changes_while_the_dialog_is_open_is_not_signed(visit, scene):
+    code = people()[2]
+    page, _ = visit("investigator", FORM.format(code))
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.get_by_role("dialog").get_by_text("You sign as").wait_for()
+    with unit_of_work(scene.url, scene.service()) as unit:
+        values = dashboard._values("vs", 2, 0, pulse="122")
+        records.revise_batch(
+            unit, study=dashboard.STUDY, form="vs", rows=[(code, "visit_0_arm_1", 0, 0, "complete", values)]
+        )
+    fill(page)
+    page.get_by_role("alert").wait_for()
+    assert "changed after it was shown to you" in page.get_by_role("alert").inner_text()
+
+
+def test_a_monitor_verifies_and_a_data_manager_locks_and_reopens(visit, scene, pictures):
+    path = FORM.format(people()[3])
+    page, _ = visit("monitor", path)
+    assert not page.get_by_role("button", name="Sign", exact=True).is_visible()
+    page.get_by_role("button", name="Verify").click()
+    page.locator(".head .chip", has_text="Verified").wait_for()
+    page, _ = visit("investigator", path)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    fill(page)
+    page.get_by_text("Signed by Ida Paul").wait_for()
+    page, watch = visit("manager", path)
+    page.get_by_role("button", name="Lock").click()
+    fill(page, name="manager@demo.example")
+    page.locator(".head .chip", has_text="Locked").wait_for()
+    page.get_by_role("button", name="Reopen").click()
+    page.get_by_role("dialog").get_by_text("become void").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
+    page.get_by_role("alert").wait_for()
+    page.get_by_label("Why it is reopened").fill("The cuff was too small")
+    page.screenshot(path=pictures / "reopen-dialog-1440.png")
+    assert serious(page) == []
+    page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
+    page.locator(".head .chip", has_text="Complete").wait_for()
+    assert "The cuff was too small" in page.locator(".fallen").inner_text()
+    assert watch.problems == []
+
+
+def test_many_forms_are_signed_with_one_confirmation_and_the_rest_is_left_out_with_reasons(visit, pictures):
+    page, watch = visit("investigator", "/signing")
+    assert serious(page) == []
+    page.screenshot(path=pictures / "signing-people-1440.png", full_page=True)
+    code = people()[0]
+    page.get_by_role("link", name=code, exact=True).click()
+    page.wait_for_url(f"**subject={code}")
+    page.wait_for_selector("body.is-here")
+    go = page.get_by_role("button", name=re.compile(r"Sign \d+ forms"))
+    count = int(re.search(r"\d+", go.inner_text()).group())
+    assert page.get_by_role("checkbox", checked=True).count() == count > 5
+    page.get_by_role("checkbox").first.uncheck()
+    page.get_by_role("button", name=f"Sign {count - 1} forms").wait_for()
+    assert "open query" in page.locator("body").inner_text()
+    page.screenshot(path=pictures / "signing-bulk-1440.png", full_page=True)
+    assert serious(page) == []
+    page.get_by_role("button", name=f"Sign {count - 1} forms").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Left out").wait_for()
+    assert dialog.locator(".signed-list").first.locator("li").count() == count - 1
+    assert "Left out" in dialog.inner_text()
+    fill(page)
+    page.get_by_role("heading", name=f"{count - 1} forms signed").wait_for()
+    assert page.get_by_role("checkbox").count() == 1
+    assert INTERNAL.search(page.locator("body").inner_text()) is None
+    assert watch.problems == []
+
+
+def test_whoever_may_not_sign_has_no_list_of_forms_to_sign(visit):
+    page, _ = visit("coordinator", "/overview")
+    assert page.get_by_role("link", name="Forms to sign").count() == 0
+
+
+@pytest.mark.parametrize("path", ["/signing", "/signing?subject=701", FORM])
+def test_on_a_phone_nothing_runs_over_the_edge(visit, pictures, path):
+    page, watch = visit("investigator", path.format(people()[5]), width=390, height=844)
+    assert sideways(page) == 0
+    name = path.split("?")[0].strip("/").split("/")[-1].format("")
+    page.screenshot(path=pictures / f"{name}{'-bulk' if '?' in path else ''}-390.png", full_page=True)
+    sign = page.get_by_role("button", name=re.compile("^Sign"))
+    if sign.count() and sign.first.is_visible():
+        sign.first.click()
+        page.get_by_role("dialog").get_by_text("You sign as").wait_for()
+        page.screenshot(path=pictures / f"{name}{'-bulk' if '?' in path else ''}-dialog-390.png")
+    assert serious(page) == []
+    assert watch.problems == []
