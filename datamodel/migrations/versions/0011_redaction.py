@@ -39,16 +39,16 @@ REFUSE = """
 create or replace function app.refuse_change() returns trigger language plpgsql
 security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    place text;
+    here text;
     free text;
 begin
     if tg_op = 'UPDATE' and tg_table_name in ('form_revision', 'discrepancy_step') then
-        place := case tg_table_name
+        here := case tg_table_name
             when 'form_revision' then 'form_revision:' || (to_jsonb(old)->>'instance_id') || ':' || (to_jsonb(old)->>'number')
             else 'discrepancy_step:' || (to_jsonb(old)->>'id') end;
         free := case tg_table_name when 'form_revision' then 'values' else 'text' end;
         if to_jsonb(new) - free = to_jsonb(old) - free
-            and exists (select from app.redacting r where r.xid = pg_current_xact_id_if_assigned() and r.place = place) then
+            and exists (select from app.redacting r where r.xid = pg_current_xact_id_if_assigned() and r.place = here) then
             return new;
         end if;
     end if;
