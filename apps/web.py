@@ -6,6 +6,8 @@ from panel.io.fastapi import add_applications
 from starlette.responses import Response
 
 from apps import sockets
+from apps.access import accounts, own
+from apps.access import page as access
 from apps.audit import page as audit
 from apps.connections import page as connections
 from apps.discrepancies import page as discrepancies
@@ -15,20 +17,31 @@ from apps.guard import Guard
 from apps.overview import page as overview
 from apps.participants import page as participants
 from apps.records import page as records
+from apps.rehearsal import page as rehearsal
+from apps.routes import Declared
 from apps.shell.frame import FILES, serve, style
 from apps.shell.pages import PAGES
 from apps.shell.session import auth_policy
 from apps.statics import KeepStatics
+from datamodel.kernel.settings import settings
+from datamodel.rehearsal import surfaces
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections, audit)
-_KINDS = {"shell.css": "text/css", "shell.js": "text/javascript", "ending.js": "text/javascript", "icon.svg": "image/svg+xml"}
+ROOMS = (overview, participants, records, discrepancies, connections, audit, access, own, accounts)
+_KINDS = {
+    "shell.css": "text/css",
+    "shell.js": "text/javascript",
+    "ending.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 
 def create_app() -> FastAPI:
     """Return the edge with the researcher pages around it."""
     pn.extension(notifications=False, browser_info=False)
     pn.config.reconnect = True
+    if surfaces.opened(settings()):
+        rehearsal.declare()
     app = create_edge()
     app.include_router(entrance())
     app.add_api_route("/shell/{name}", _shell_file, include_in_schema=False)
@@ -48,6 +61,7 @@ def create_app() -> FastAPI:
         session_token_expiration=sockets.TOKEN_SECONDS,
     )
     app.add_middleware(Guard)
+    app.add_middleware(Declared)
     app.add_middleware(KeepStatics, prefixes=("/static/", "/shell/"))
     return app
 

@@ -59,6 +59,17 @@ def redcap_sim(
     run(port=port, public_url=public_url, super_token=super_token, data=data)
 
 
+@app.command("mail-sink")
+def mail_sink(
+    smtp_port: Annotated[int, typer.Option(help="Port that takes mail (loopback).")] = 8604,
+    port: Annotated[int, typer.Option(help="Port of the page that shows it (loopback).")] = 8603,
+) -> None:
+    """Run a mail server that keeps every mail and shows it in the browser."""
+    from simulators.mail.web import run
+
+    run(smtp_port=smtp_port, port=port)
+
+
 @app.command()
 def migrate() -> None:
     """Bring the database to the newest shape."""
@@ -78,6 +89,17 @@ def link(
     from metricis.local.people import staff_link
 
     typer.echo(staff_link(sign_in_name, minutes=minutes))
+
+
+@app.command()
+def rehearse(
+    study: Annotated[str, typer.Argument(help="Code of the study.")],
+    days: Annotated[int, typer.Option(help="By how many days its day is moved; 0 goes back to the real day.")],
+) -> None:
+    """Development only: move a study's day, to see which visits and tasks come due."""
+    from metricis.local.people import move_day
+
+    typer.echo(move_day(study, days))
 
 
 def main() -> None:

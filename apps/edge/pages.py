@@ -23,6 +23,7 @@ from apps.participant.words import Words
 from datamodel.kernel.errors import FaultError, MetricisError, Refused, RefusedError, outcome
 from datamodel.kernel.settings import settings
 from datamodel.participants.caregivers import CHOOSE, NOBODY, NOT_FOR_THEM
+from datamodel.rehearsal import surfaces
 
 _EDGE: Final = Path(__file__).resolve().parent
 _PARTICIPANT: Final = Path(words.__file__).resolve().parent
@@ -99,6 +100,14 @@ def _asset(path: Path) -> Asset:
     return Asset(content=content, zipped=zipped, kind=kind, tag=hashlib.sha256(content).hexdigest()[:12])
 
 
+def _rehearsal(person: Any) -> str:
+    """Return what a participant's page says outside production, in development mode or when the day is simulated."""
+    if not surfaces.is_simulation_honoured(settings()):
+        return ""
+    words = "Development mode: nothing here is a real study." if surfaces.opened(settings()) else ""
+    return f"{words} Simulated day ({person.offset_days:+d} days).".strip() if person.offset_days else words
+
+
 class Pages:
     """The templates, with what every page needs."""
 
@@ -111,6 +120,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.globals["rehearsal"] = _rehearsal
 
     def render(
         self,

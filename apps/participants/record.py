@@ -23,6 +23,7 @@ from datamodel.participants import reads as participant_reads
 from datamodel.participants.reads import Participant, StatusChange
 from datamodel.records import reads as record_reads
 from datamodel.records.reads import Instance
+from datamodel.rehearsal import reads as rehearsal
 from datamodel.scheduling.states import WORDS, Plan, first_day, plan, visit_state
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Event
@@ -107,7 +108,12 @@ def load(session: Session, visit: Visit, *, now: datetime) -> Record:
     if may(actor, "study:assessments:read", study=code, site=person.site):
         _assessments(session, visit, found)
     if found.words is not None:
-        _visits(session, visit, found, today=now.astimezone(ZoneInfo(visit.zone)).date())
+        _visits(
+            session,
+            visit,
+            found,
+            today=rehearsal.effective(session, visit.study.id, now).astimezone(ZoneInfo(visit.zone)).date(),
+        )
     return found
 
 

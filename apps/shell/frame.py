@@ -25,6 +25,9 @@ from datamodel.connections import reads as connection_reads
 from datamodel.connections.reads import SyncHealth
 from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.kernel.errors import FaultError, MetricisError, NotFoundError, RefusedError
+from datamodel.kernel.settings import settings
+from datamodel.rehearsal import reads as rehearsals
+from datamodel.rehearsal import surfaces
 from datamodel.study import reads as study_reads
 from datamodel.study.reads import Study
 
@@ -138,6 +141,7 @@ class Banner:
             "health": health,
             "when": clock(health.last_good_at, self.visit.zone, now=now) if health else "",
             "failure": failure_of(health) if health else "",
+            "rehearsal": _rehearsal(self.visit),
             "words": self.words[0],
             "kind": self.words[1],
             "study": self.visit.code,
@@ -168,6 +172,17 @@ def failure_of(health: SyncHealth) -> str:
     if health.last_good_at is None:
         return "no sync has succeeded yet."
     return "no newer sync has succeeded."
+
+
+def _rehearsal(visit: Visit) -> str:
+    """Return what every page says outside production when a day is simulated or development surfaces are open."""
+    if not surfaces.is_simulation_honoured(settings()):
+        return ""
+    words = "Development mode: nothing here is a real study." if surfaces.opened(settings()) else ""
+    if visit.study is not None:
+        with sessions.reading(visit.visitor.actor) as session:
+            words = f"{words} {rehearsals.notice(session, visit.study.id, sessions.clock())}".strip()
+    return words
 
 
 def _health(visit: Visit) -> SyncHealth | None:

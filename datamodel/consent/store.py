@@ -29,6 +29,8 @@ class Who:
     consent_mode: str
     time_zone: str
     site: str | None
+    #: by how many days the study's day is moved; does nothing in production
+    offset_days: int = 0
 
 
 def who(session: Session, participant_id: UUID) -> Who:
@@ -36,9 +38,10 @@ def who(session: Session, participant_id: UUID) -> Who:
     row = session.execute(
         text(
             "select p.id, p.code, p.language, s.id as study_id, s.code as study, s.title as study_title, "
-            "s.consent_mode, coalesce(t.time_zone, s.time_zone) as time_zone, t.code as site "
+            "s.consent_mode, coalesce(t.time_zone, s.time_zone) as time_zone, t.code as site, "
+            "coalesce(h.offset_days, 0) as offset_days "
             "from app.participant p join app.study s on s.id = p.study_id "
-            "left join app.site t on t.id = p.site_id where p.id = :id"
+            "left join app.site t on t.id = p.site_id left join app.rehearsal h on h.study_id = s.id where p.id = :id"
         ),
         {"id": participant_id},
     ).one_or_none()

@@ -56,7 +56,7 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
     "membership": (
         (
             f"{_flag('door', 'administrator', 'service')} or account_id = {_SELF} or study_id = any ({_OPEN}) "
-            "or exists (select from app.account a where a.id = account_id)"
+            f"or (study_id = any ({_STUDIES}) and exists (select from app.account a where a.id = account_id))"
         ),
         (
             f"{_flag('administrator')} or study_id = any ((select app.scope_managed())::uuid[]) "
@@ -73,6 +73,10 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
     "approval": (
         f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
         f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
+    ),
+    "rehearsal": (
+        f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
+        f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
     ),
     "audit_event": (
         (
@@ -182,7 +186,10 @@ def _general(table: str, guard: Guard, columns: set[str]) -> tuple[str, str] | N
     if guard.scope == "owner":
         return None
     if guard.scope == "open":
-        return "true", "true"
+        found = f"study_id is null or study_id = any ({_STUDIES})" if "study_id" in columns else "true"
+        if "study_id" in columns and not guard.sealer:
+            found += f" or {_DOOR}"
+        return found, found
     if guard.scope == "door":
         found = _flag("door", "administrator", "service")
         if "account_id" in columns:

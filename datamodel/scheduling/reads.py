@@ -10,6 +10,7 @@ from datamodel.access.rights import may
 from datamodel.connections import reads as connection_reads
 from datamodel.participants import reads as participant_reads
 from datamodel.records.reads import StatusGrid
+from datamodel.rehearsal import reads as rehearsal
 from datamodel.scheduling.states import first_day
 from datamodel.scheduling.week import Week, week
 from datamodel.study import reads as study_reads
@@ -34,6 +35,6 @@ def this_week(session: Session, actor: Actor, *, study: str, grid: StatusGrid, n
         protocol,
         participant_reads.participants(session, actor, study=study),
         taken={key[:2] for key in grid.cells},
-        today=now.astimezone(ZoneInfo(found.time_zone)).date(),
+        today=rehearsal.effective(session, found.id, now).astimezone(ZoneInfo(found.time_zone)).date(),
         first=first,
     )

@@ -1,7 +1,7 @@
 """Reads: a participant's one queue, and one assignment."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,8 @@ from datamodel.consent import reads as consent
 from datamodel.consent.reads import Who
 from datamodel.intake import reads as intake
 from datamodel.kernel.errors import NotFoundError, require
+from datamodel.kernel.settings import settings
+from datamodel.rehearsal.surfaces import is_simulation_honoured
 from datamodel.tasks import queue as rules
 from datamodel.tasks import store
 from datamodel.tasks.queue import Assigned, Run, Task
@@ -94,8 +96,9 @@ def own(session: Session, actor: Actor) -> Who:
 
 
 def today(person: Who, *, at: datetime) -> date:
-    """Return the day it is where the participant's site is."""
-    return at.astimezone(ZoneInfo(person.time_zone)).date()
+    """Return the day it is where the participant's site is; outside production the simulated one, where there is one."""
+    moved = timedelta(days=person.offset_days if is_simulation_honoured(settings()) else 0)
+    return (at + moved).astimezone(ZoneInfo(person.time_zone)).date()
 
 
 def _consent(session: Session, person: Who, *, at: datetime) -> Task | None:

@@ -9,6 +9,7 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
 from datamodel.links import actions as links
+from datamodel.rehearsal import actions as rehearsals
 from metricis.local.installation import database_url
 
 
@@ -44,3 +45,11 @@ def staff_link(sign_in_name: str, *, minutes: int) -> str:
         if account is None:
             raise NotFoundError("Nobody has this sign-in name. Check its spelling.")
         return link_address(unit, account.id, minutes=minutes)
+
+
+def move_day(study: str, days: int) -> str:
+    """Move a study's simulated day and say what it is now; refused in production and without development mode."""
+    url = database_url()
+    with unit_of_work(url, installer(url), reason="asked for on the command line") as unit:
+        rehearsals.move_day(unit, study=study, days=days)
+    return f"The study {study} goes by the real day." if not days else f"The study {study} goes by a day {days:+d} days away."
