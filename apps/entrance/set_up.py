@@ -47,12 +47,12 @@ class Place:
             request,
             self.guest,
             "set_up.html",
-            status=status_of(refusal) if refusal else 200,
+            status=status_of(refusal) if refusal is not None else 200,
             base=self.base,
             setup=setup is not None,
             drawing=qr(setup.address) if setup else "",
             secret=" ".join(setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)) if setup else "",
-            wrong=spoken(request).refusal(refusal) if refusal else "",
+            wrong=spoken(request).refusal(refusal) if refusal is not None else "",
             has_passkeys=passkeys.is_possible(),
         )
 

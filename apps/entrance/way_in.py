@@ -78,11 +78,11 @@ def _sign_in_page(
         request,
         guest,
         "sign_in.html",
-        status=status_of(refusal) if refusal else 200,
+        status=status_of(refusal) if refusal is not None else 200,
         then=then,
         note=note,
         name=name,
-        wrong=spoken(request).refusal(refusal) if refusal else "",
+        wrong=spoken(request).refusal(refusal) if refusal is not None else "",
         has_passkeys=passkeys.is_possible(),
         institution=settings().oidc_name or settings().oidc_issuer,
     )
@@ -161,8 +161,8 @@ def _code_page(request: Request, guest: Guest, refusal: Refused | None = None) -
         request,
         guest,
         "code.html",
-        status=status_of(refusal) if refusal else 200,
-        wrong=spoken(request).refusal(refusal) if refusal else "",
+        status=status_of(refusal) if refusal is not None else 200,
+        wrong=spoken(request).refusal(refusal) if refusal is not None else "",
         has_passkey=bool(found.passkeys) and passkeys.is_possible(),
     )
 
