@@ -66,6 +66,17 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr = SecretStr("")
     #: What its button is called.
     oidc_name: str = ""
+    #: Where mail is handed over; without a host no mail goes out.
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    #: `starttls` (usual at port 587), `tls` (from the first byte, port 465), or `none`, which production refuses.
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    #: A file of certificates to trust instead of the system's.
+    smtp_ca_file: Path | None = None
+    #: Sender of our mail.
+    mail_from: str = "metricis@localhost"
     #: Address of Prefect's API, shown as links to run logs.
     prefect_url: str = ""
 

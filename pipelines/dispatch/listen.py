@@ -17,6 +17,7 @@ from datamodel.kernel.unit import reading
 from pipelines.custody import steps as custody
 from pipelines.intake import steps as intake
 from pipelines.intake.flow import drain
+from pipelines.notices import steps as notices
 
 logger = logging.getLogger("metricis.dispatch")
 #: Seconds between sweeps when nothing is heard.
@@ -40,9 +41,10 @@ async def dispatch(stop: asyncio.Event) -> None:
 
 
 async def handle(url: str) -> None:
-    """Drain what arrived and start what was asked for."""
+    """Drain what arrived, send the mail that waits, and start what was asked for."""
     if await asyncio.to_thread(_pending, url):
         await drain()
+    await asyncio.to_thread(notices.deliver, url)
     for study, request in await asyncio.to_thread(_requests, url):
         await arun_deployment(
             f"refresh/{study}",
