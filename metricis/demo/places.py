@@ -32,6 +32,9 @@ class Places:
     prefect: str
     environment: dict[str, str]
     super_token: str
+    mail: str
+    mail_port: int
+    smtp_port: int
 
     @property
     def redcap_api(self) -> str:
@@ -54,6 +57,10 @@ def settle() -> Places:
         "METRICIS_BASE_URL": web,
         "METRICIS_PREFECT_URL": prefect,
         "METRICIS_PROJECT": str(PROJECT),
+        "METRICIS_SMTP_HOST": "127.0.0.1",
+        "METRICIS_SMTP_PORT": str(ports["smtp"]),
+        "METRICIS_SMTP_TLS": "none",
+        "METRICIS_MAIL_FROM": "metricis@demo.example",
     }
     os.environ.update(environment)
     settings.cache_clear()
@@ -66,10 +73,13 @@ def settle() -> Places:
         prefect=prefect,
         environment=environment,
         super_token=kept["super_token"],
+        mail=f"http://127.0.0.1:{ports['mail']}",
+        mail_port=ports["mail"],
+        smtp_port=ports["smtp"],
     )
 
 
-_PREFERRED = {"web": 8600, "redcap": 8601, "prefect": 8602}
+_PREFERRED = {"web": 8600, "redcap": 8601, "prefect": 8602, "mail": 8603, "smtp": 8604}
 
 
 def project_token(home: Path) -> str | None:

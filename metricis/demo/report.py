@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from metricis.demo.invite import CAREGIVER_MAIL, PARTICIPANT_MAIL
 from metricis.demo.people import People
 from metricis.demo.places import Places
 
@@ -48,6 +49,8 @@ def print_addresses(console: Console, places: Places, people: People, outcome: O
         ("Dashboard, as a coordinator", people.coordinator),
         ("Dashboard, as a statistician who may see the arms", people.statistician),
         (f"Phone view, as participant {people.participant_code}", people.participant),
+        (f"Sign in by mail, as {PARTICIPANT_MAIL} or {CAREGIVER_MAIL}", f"{places.web}/link/ask"),
+        ("Mail sink: every mail of the demo ends here", places.mail),
         ("REDCap simulator: change a value there, then press “Run now” on the dashboard", places.redcap),
         ("Prefect", places.prefect),
         ("SDTM files", outcome.sdtm_folder),

@@ -61,6 +61,7 @@ def _first_sync(
 ) -> tuple[Outcome, people.People]:
     """Start everything, load the trial, sync it, and derive what is derived."""
     redcap = _start_redcap(processes, places)
+    mail = _start_mail(processes, places)
     web = processes.start(
         "web", [_PYTHON, "-m", "metricis", "web", "--port", str(places.web_port)], environment=places.environment
     )
@@ -68,6 +69,7 @@ def _first_sync(
     people.make_study(url)
     people.keep_notebook_token(url, places.home / TOKEN_FILE)
     processes.wait_for(redcap, places.redcap, seconds=60)
+    processes.wait_for(mail, places.mail, seconds=60)
     with _Step(progress, "Loading the trial into the REDCap simulator, through its API") as task:
         token = trial.load(places, subjects=subjects, told=lambda form, done, of: _tell(progress, task, form, done, of))
     trial.connect(url, places, token=token)
@@ -92,6 +94,11 @@ def _start_redcap(processes: Processes, places: Places) -> Child:
     return processes.start(
         "redcap-sim", command, environment=places.environment | {"REDCAP_SIM_SUPER_TOKEN": places.super_token}
     )
+
+
+def _start_mail(processes: Processes, places: Places) -> Child:
+    command = [_PYTHON, "-m", "metricis", "mail-sink", "--smtp-port", str(places.smtp_port), "--port"]
+    return processes.start("mail-sink", [*command, str(places.mail_port)], environment=places.environment)
 
 
 def _orchestrate(processes: Processes, places: Places, prefect: Child) -> Orchestrator:
