@@ -141,7 +141,7 @@ GUARDS: dict[str, Guard] = {
     "assessment_score": Guard("participant", is_append_only=True, through=("session_id", "assessment_session")),
     # what was looked at afterwards
     "critical_field": Guard("study", is_append_only=True),
-    "change_review": Guard("study", is_append_only=True),
+    "change_review": Guard("participant", is_append_only=True, through=("instance_id", "form_instance")),
     "participant_identity": Guard("participant"),
     "caregiver": Guard("participant"),
     "rehearsal": Guard("study"),
