@@ -13,10 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="Keys, and what is sealed with them
 
 def owner_url() -> str:
     """Return the address of the database's owner: only it sees the sealed values of all studies."""
-    from datamodel.kernel.settings import settings
-    from metricis.local.installation import database_url
+    from metricis.local.installation import role_url
 
-    return settings().owner_url.get_secret_value() or database_url()
+    return role_url("owner")
 
 
 @app.command()
@@ -81,3 +80,38 @@ def rotate(
 def _say_needs(needs: Mapping[Any, int]) -> None:
     due = [f"{number:,} on {what}" for what, number in needs.items() if number]
     typer.echo(f"To be sealed anew: {', '.join(due)}." if due else "Nothing is due.")
+
+
+def cutover_check(
+    study: Annotated[str, typer.Argument(help="Code of the study.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    restored: Annotated[str, typer.Option(help="Record first that a backup was restored for a test, and how.")] = "",
+) -> None:
+    """Check every go/no-go row before a study goes live; the signed result goes into the ledger; exit 1 when one is red."""
+    from datamodel.custody.actions import record_restore
+    from datamodel.kernel.settings import settings
+    from datamodel.kernel.unit import unit_of_work
+    from metricis.local.cutover import Place, check
+    from metricis.local.installation import enter
+    from metricis.local.people import installer
+
+    app_url = enter()
+    actor = installer(app_url)
+    if restored:
+        with unit_of_work(app_url, actor, reason="test restore of a backup") as unit:
+            record_restore(unit, how=restored)
+    found = check(Place(settings(), app_url, owner_url()), actor, study)
+    if as_json:
+        lines = [{"name": one.name, "ok": one.is_green, "found": one.found, "to_do": one.to_do} for one in found.lines]
+        typer.echo(
+            json.dumps(
+                {"ok": found.is_go, "study": study, "lines": lines, "signature": found.signature, "event": found.event}
+            )
+        )
+    else:
+        for one in found.lines:
+            typer.echo(f"{'GREEN' if one.is_green else 'RED  '} {one.name}: {one.found}")
+            if not one.is_green:
+                typer.echo(f"      → {one.to_do}")
+        typer.echo("GO." if found.is_go else "NO GO: a red row blocks.")
+    raise typer.Exit(0 if found.is_go else 1)

@@ -15,6 +15,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "system:users:manage": "create and close accounts and give roles",
     "system:studies:create": "create studies",
     "system:keys:rotate": "change the keys that secrets are sealed with",
+    "system:cutover:check": "check whether a study may go live",
     "system:rehearsal:manage": "move the simulated day and use what is for development only",
     "study:overview:read": "see the study's overview",
     "study:participants:read": "see participants by pseudonym",

@@ -1,5 +1,6 @@
 """The verbs: change keys, seal values anew, take keys out of use. Each is one transaction on the owner's address."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
-from datamodel.kernel.errors import Refused, RefusedError, require
+from datamodel.kernel.errors import BadInputError, Refused, RefusedError, require
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault import rotation
@@ -76,3 +77,35 @@ def end_rotation(unit: UnitOfWork[Actor], *, retired_before: datetime) -> Sequen
     if gone:
         ledger.record(unit, "custody.end_rotation", subject="keys:installation", change={"old": {"keys": sorted(gone)}})
     return gone
+
+
+def record_cutover(
+    unit: UnitOfWork[Actor], *, study: str, study_id: UUID, result: str, signature: dict[str, str]
+) -> UUID:
+    """Write the signed result of a go/no-go check into the ledger and return the event's id."""
+    require(may(unit.actor, "system:cutover:check"))
+    return ledger.record(
+        unit,
+        "custody.record_cutover",
+        study_id=study_id,
+        subject=f"study:{study}",
+        change={"new": {"result": json.loads(result), "signed": result, "signature": signature}},
+    )
+
+
+def record_restore(unit: UnitOfWork[Actor], *, how: str) -> UUID:
+    """Write down that a backup was restored for a test, and how; the check of a study counts it for some time.
+
+    Raises
+    ------
+    BadInputError
+        When it is not said how.
+    """
+    require(may(unit.actor, "system:cutover:check"))
+    if not how.strip():
+        raise BadInputError(
+            "Received no word on how the backup was restored; say where, from which day, and what was verified."
+        )
+    return ledger.record(
+        unit, "custody.record_restore", subject="backup:installation", change={"new": {"how": how.strip()}}
+    )
