@@ -30,7 +30,7 @@ MATRIX = {
     "study:consent:publish": ["investigator", "owner"],
     "study:design:manage": ["data_manager", "owner"],
     "study:connections:manage": ["owner"],
-    "study:people:read": ["data_manager", "investigator", "owner"],
+    "study:people:read": ["data_manager", "investigator", "owner", "safety_officer"],
     "study:people:manage": ["data_manager", "owner"],
     "study:data:export": ["data_manager", "investigator", "owner", "statistician"],
     "study:blinded:read": ["pharmacist"],
