@@ -67,17 +67,13 @@ class SigningDialog:
             inline=False,
             **_WIDE,
         )
-        self.name = pmui.TextInput(label="Sign-in name", max_length=200, **_WIDE)
-        self.password = pmui.PasswordInput(label="Password", max_length=200, **_WIDE)
-        self.code = pmui.TextInput(label="Code of your authenticator", max_length=20, **_WIDE)
+        self.typed = pmui.Column(margin=0, sizing_mode="stretch_width")
         self.go = pmui.Button(label="Sign", variant="contained", margin=(0, 8, 0, 0))
         self.cancel = pmui.Button(label="Cancel", variant="outlined", margin=0)
         self.dialog = pmui.Dialog(
             self.words,
             *([self.meaning] if act == "sign" else []),
-            self.name,
-            self.password,
-            self.code,
+            self.typed,
             self.error,
             pmui.Row(self.go, self.cancel, margin=(16, 0, 8, 0)),
             title="Sign" if act == "sign" else "Lock",
@@ -85,18 +81,16 @@ class SigningDialog:
             theme_config=THEME,
             close_on_click=False,
         )
-        press = acts(visit, self._press)
-        self.go.on_click(press)
+        self.press = acts(visit, self._press)
+        self.go.on_click(self.press)
         self.cancel.on_click(self._close)
-        self.password.param.watch(press, "enter_pressed")
-        self.code.param.watch(press, "enter_pressed")
+        self._ask_for(Asked(needs_name=True, needs_code=False, refusal=""))
 
     def show(self, listed: Sequence[Listed], *, skipped: Sequence[tuple[str, str]] = ()) -> None:
         """Open the dialog over these forms; `skipped` are (form, reason) that this signing leaves out."""
         self.listed = listed
         needs = asked(self.visit, self.act)
-        self._clear()
-        self.name.visible, self.code.visible = needs.needs_name, needs.needs_code
+        self._ask_for(needs)
         self.go.disabled = bool(needs.refusal) or not listed
         count = len(listed)
         verb = "Sign" if self.act == "sign" else "Lock"
@@ -124,14 +118,14 @@ class SigningDialog:
         proof = Proof(
             token=self.visit.visitor.token,
             password=self.password.value_input or self.password.value,
-            sign_in_name=(self.name.value_input or self.name.value) if self.name.visible else "",
-            code=(self.code.value_input or self.code.value) if self.code.visible else "",
+            sign_in_name=self.name.value_input or self.name.value,
+            code=self.code.value_input or self.code.value,
         )
         try:
             with acting(self.visit.visitor) as unit:
                 outcome = self._act(unit, proof)
         except RefusedError as error:
-            self.password.value = self.password.value_input = ""
+            self._ask_for(asked(self.visit, self.act))
             self._say(error.refusal.sentence)
             return
         self._close()
@@ -151,14 +145,22 @@ class SigningDialog:
     def _say(self, words: str) -> None:
         self.error.object = str(Markup('<p class="refusal" role="alert">{}</p>').format(words)) if words else ""
 
-    def _clear(self) -> None:
-        """Leave nothing of what was typed in the page."""
-        for widget in (self.name, self.password, self.code):
-            widget.value = widget.value_input = ""
+    def _ask_for(self, needs: Asked) -> None:
+        """Put new, empty fields into the dialog: nothing of what was typed before stays in the page."""
+        self.name = pmui.TextInput(label="Sign-in name", max_length=200, **_WIDE)
+        self.password = pmui.PasswordInput(label="Password", max_length=200, **_WIDE)
+        self.code = pmui.TextInput(label="Code of your authenticator", max_length=20, **_WIDE)
+        for field in (self.name, self.password, self.code):
+            field.param.watch(self.press, "enter_pressed")
+        self.typed.objects = [
+            *([self.name] if needs.needs_name else []),
+            self.password,
+            *([self.code] if needs.needs_code else []),
+        ]
 
     def _close(self, *_: Any) -> None:
         self.dialog.open = False
-        self._clear()
+        self._ask_for(Asked(needs_name=True, needs_code=False, refusal=""))
         self._say("")
 
 
