@@ -78,10 +78,10 @@ def _digits(pages: Rendering, request: Request, needed: CodeNeeded, token: str) 
     return pages.render(
         "digits.html",
         t,
-        status=403 if wrong else 200,
+        status=200 if wrong is None else 403,
         token="" if is_over else token,
         kind=needed.kind,
-        wrong=_said(request, wrong) if wrong else "",
+        wrong="" if wrong is None else _said(request, wrong),
     )
 
 
