@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from typer.main import get_command
 
-from datamodel.access.rights import PERMISSIONS, ROLES
+from datamodel.access.rights import PERMISSIONS, ROLES, STUDY_WIDE, roles_with
+from datamodel.approvals.kinds import KINDS
 from metricis.cli import app
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "manual"
@@ -31,7 +32,7 @@ def _commands(command: Any, path: str) -> list[str]:
 
 
 def permissions() -> str:
-    """Return the page of roles and permissions."""
+    """Return the page of roles and permissions: role by permission, in the own study, another study, at another site."""
     roles = [role for role in ROLES if role != "service"]
     lines = [
         "# Roles and permissions",
@@ -40,13 +41,35 @@ def permissions() -> str:
         "sees blinded data only when that was granted by name. Administrators manage people and studies (`system:` permissions)",
         "and see no study data without a role in that study. `service` is the account of scheduled flows.",
         "",
-        "| permission | lets one | " + " | ".join([*(role.replace("_", " ") for role in roles), "service"]) + " |",
-        "| --- | --- | " + " | ".join(["---"] * (len(roles) + 1)) + " |",
+        "- **Own study**: ✓ where the role has the permission; empty cells are refused, with the reason and who may.",
+        "- **Another study**: every cell is refused, administrators included, as if the study were not there.",
+        "- **Another site** (a role for one site): every cell is refused for what belongs to another site. Permissions marked",
+        "  “whole study” are refused to a role for one site altogether.",
+        "",
+        "Each cell is tried through the answer itself, the act, the page's address and PostgreSQL's rows by",
+        "`tests/security/test_matrix.py`.",
+        "",
+        "| permission | lets one | reach | "
+        + " | ".join([*(role.replace("_", " ") for role in roles), "service"])
+        + " |",
+        "| --- | --- | --- | " + " | ".join(["---"] * (len(roles) + 1)) + " |",
     ]
     for permission, meaning in PERMISSIONS.items():
         held = ["✓" if permission in ROLES[role] else "" for role in [*roles, "service"]]
-        lines.append(f"| `{permission}` | {meaning} | " + " | ".join(held) + " |")
+        lines.append(f"| `{permission}` | {meaning} | {_reach(permission)} | " + " | ".join(held) + " |")
+    lines += ["", "## Acts of two people", "", "| act | permission of both | who |", "| --- | --- | --- |"]
+    for kind in KINDS.values():
+        who = ", ".join(roles_with(kind.permission)) or "administrators"
+        lines.append(f"| {kind.words} | `{kind.permission}` | {who} |")
     return "\n".join(lines) + "\n"
+
+
+def _reach(permission: str) -> str:
+    if permission.startswith("system:"):
+        return "installation; administrators"
+    if permission.startswith("self:"):
+        return "oneself"
+    return "whole study" if permission in STUDY_WIDE else "site or study"
 
 
 def findings() -> str:
