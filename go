@@ -113,14 +113,18 @@ def set_up():
 
 
 def ensure_browser():
-    """Browser tests drive a Chromium of the system."""
-    if any(shutil.which(name) for name in BROWSERS):
+    """Browser tests drive a Chromium of the system; the time-stamp authority of the tests is OpenSSL's."""
+    wanted = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]
+    wanted += [] if shutil.which("openssl") else ["openssl"]
+    if not wanted:
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
-        say("Installing Chromium for the browser tests ...")
+        say("Installing %s for the tests ..." % " and ".join(wanted))
         run("apt-get", "update", "-qq", stdout=subprocess.DEVNULL)
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", stdout=subprocess.DEVNULL)
+        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted, stdout=subprocess.DEVNULL)
         return
+    if wanted == ["openssl"]:
+        sys.exit("The tests need the program openssl, and it is not on PATH. Install it and run the same command again.")
     sys.exit(
         "The browser tests need Chromium or Chrome, and none of %s is on PATH. Install one (Debian: apt-get install "
         'chromium), or leave those tests out: ./go test -m "not browser"' % ", ".join(BROWSERS)

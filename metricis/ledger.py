@@ -8,8 +8,12 @@ from uuid import UUID
 import typer
 
 from datamodel.kernel.errors import BadInputError
+from metricis import anchoring
 
 app = typer.Typer(no_args_is_help=True, help="The ledger of everything that happened.")
+app.command()(anchoring.stamp)
+app.command()(anchoring.witness)
+app.command()(anchoring.anchors)
 
 
 @app.command()

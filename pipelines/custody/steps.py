@@ -5,6 +5,7 @@ import logging
 import time
 from typing import Final
 
+from datamodel.anchors.record import Anchors
 from datamodel.audit.verify import Verdict
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.sealer import AlteredError, Sealer
@@ -35,8 +36,10 @@ def verify_all(url: str) -> Verdict:
         seal(url)
     except AlteredError as error:
         logger.critical("%s", error)
+    record = Record(settings().home)
     with sealing(url) as session:
-        return verify(session, Record(settings().home), digests=DIGESTS)
+        found = verify(session, record, digests=DIGESTS)
+    return Verdict(checked=found.checked, problems=(*found.problems, *Anchors(record).problems()))
 
 
 async def keep_sealing(url: str, stop: asyncio.Event) -> None:
