@@ -18,10 +18,20 @@ from datamodel.kernel.errors import NotFoundError
 from datamodel.records import life
 from datamodel.records.actions import Outcome
 from datamodel.records.life import Waiting
+from datamodel.records.reads import grid_columns
 from datamodel.study import reads as study_reads
 
 #: More than this are not signed with one confirmation.
 MOST: Final = 300
+
+#: as many columns of forms as the window is wide enough for
+_COLUMNS: Final = {
+    "width": "100%",
+    "& .MuiFormGroup-root": {
+        "display": "grid",
+        "gridTemplateColumns": "repeat(auto-fill, minmax(min(100%, 440px), 1fr))",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,19 @@ class WaitingList:
     @cached_property
     def chosen(self) -> list[Waiting]:
         """Return the forms that the choice leaves."""
-        return [one for one in self.every if self.subject and one.form.participant.startswith(self.subject)]
+        found = [one for one in self.every if self.subject and one.form.participant.startswith(self.subject)]
+        return sorted(found, key=self._order)
+
+    def _order(self, one: Waiting) -> tuple[str, int, int, int, int]:
+        """Return where a form stands: by participant, then as the schedule has visits and forms."""
+        form = one.form
+        columns = self._columns.get((form.event_name, form.form_name), len(self._columns))
+        return form.participant, columns, form.event_repeat, form.form_repeat, form.revision
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, str], int]:
+        columns = grid_columns(self.words.protocol) if self.words else ()
+        return {(one.event_name, one.form_name): number for number, one in enumerate(columns)}
 
     @cached_property
     def ready(self) -> list[Waiting]:
@@ -110,7 +132,9 @@ class _Bulk:
     def __init__(self, visit: Visit, found: WaitingList, path: str) -> None:
         self.visit, self.found, self.path = visit, found, path
         self.head, self.left_out = pane(Markup(""), views.style()), pane(Markup(""), views.style())
-        self.ticks = pmui.CheckBoxGroup(label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0))
+        self.ticks = pmui.CheckBoxGroup(
+            label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0), sx=_COLUMNS
+        )
         self.all = pmui.Button(label="Choose all", variant="outlined", margin=(0, 8, 0, 0))
         self.none = pmui.Button(label="Choose none", variant="outlined", margin=(0, 8, 0, 0))
         self.go = pmui.Button(label="Sign", variant="contained", margin=(0, 8, 0, 0))
@@ -124,7 +148,7 @@ class _Bulk:
 
     def layout(self) -> Any:
         """Return everything beneath each other."""
-        return column(self.head, self.row, self.ticks, self.left_out, self.dialog.dialog)
+        return column(self.head, self.left_out, self.row, self.ticks, self.dialog.dialog)
 
     def _draw(self, outcome: Outcome | None) -> None:
         self.by_words = {f"{self.found.place(one)} (version {one.form.revision})": one for one in self.found.ready}

@@ -25,6 +25,7 @@ from datamodel.kernel.unit import ActorLike
 #: rows that reach a mart: did the event `e` write one?
 _BEARING: Final = (
     "select 1 from app.form_revision r where r.event_id = e.event_id",
+    "select 1 from app.form_step r where r.event_id = e.event_id",
     "select 1 from app.form_redaction r where r.event_id = e.event_id",
     "select 1 from app.participant r where r.event_id = e.event_id",
     "select 1 from app.participant_status r where r.event_id = e.event_id",
@@ -115,14 +116,18 @@ def data_position(source: Source) -> int:
 
 
 def revisions(source: Source, form: str) -> pl.DataFrame:
-    """Return the newest revision of each instance of `form`: its keys, status, instant, and `values` as JSON text."""
+    """Return the newest revision of each instance of `form`: its keys, status, instant, and `values` as JSON text.
+
+    The status is that of its life (verified, signed, locked) where somebody vouched for this very revision, and the one that
+    the revision came with otherwise.
+    """
     return source.frame(
         _SEALED
         + """
         select p.code as subject_id, i.event_name as event_id, i.event_repeat::bigint, i.form_repeat::bigint,
-               n.status as form_status, n.recorded_at as form_updated_at, n.values
+               coalesce(m.status, n.status) as form_status, n.recorded_at as form_updated_at, n.values
         from (
-            select distinct on (r.instance_id) r.instance_id, r.status, r.recorded_at, r.is_removed,
+            select distinct on (r.instance_id) r.instance_id, r.number, r.status, r.recorded_at, r.is_removed,
                    r.values::text as values
             from app.form_revision r
             join app.form_instance i on i.id = r.instance_id
@@ -132,6 +137,14 @@ def revisions(source: Source, form: str) -> pl.DataFrame:
         ) n
         join app.form_instance i on i.id = n.instance_id
         join app.participant p on p.id = i.participant_id
+        left join (
+            select distinct on (x.instance_id, x.revision) x.instance_id, x.revision, x.status
+            from app.form_step x
+            join app.form_instance i on i.id = x.instance_id
+            join sealed s on s.event_id = x.event_id
+            where x.study_id = {study}::uuid and i.form_name = {form}
+            order by x.instance_id, x.revision, s.position desc, x.at desc
+        ) m on m.instance_id = n.instance_id and m.revision = n.number
         where not n.is_removed
         """,
         form=form,
