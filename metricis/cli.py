@@ -9,6 +9,7 @@ import typer
 from datamodel.kernel.errors import MetricisError, outcome
 from metricis.database import app as database_app
 from metricis.ledger import app as ledger_app
+from metricis.tokens import app as token_app
 from metricis.vault import app as vault_app
 from metricis.vault import cutover_check
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(database_app, name="db")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(token_app, name="token")
 app.add_typer(vault_app, name="vault")
 app.command("cutover-check")(cutover_check)
 

@@ -136,7 +136,7 @@ def build(visit: Visit) -> Any:
     """Return the page."""
     made = AccountsPage(visit)
     heading = pane(Markup('<div class="head"><h1>Accounts</h1></div>'))
-    return column(heading, beside(made.listed, made.side))
+    return column(heading, beside(made.listed, made.side, is_open=bool(made.state.chosen)))
 
 
 PAGES.declare(Page(path=PATH, title="Accounts", permission="system:users:manage", build=build))

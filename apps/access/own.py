@@ -84,7 +84,7 @@ def build(visit: Visit) -> Any:
     """Return the page."""
     made = TokensPage(visit)
     heading = pane(Markup('<div class="head"><h1>Your tokens</h1></div>'))
-    return column(heading, beside(made.listed, made.side))
+    return column(heading, beside(made.listed, made.side, is_open=bool(made.state.chosen)))
 
 
 PAGES.declare(

@@ -36,10 +36,10 @@ def changing(visit: Visit, *, reason: str) -> Iterator[UnitOfWork[Actor]]:
         yield unit
 
 
-def beside(listed: Any, side: Any) -> Any:
-    """Return a list with what is open beside it, beneath it on a phone."""
+def beside(listed: Any, side: Any, *, is_open: bool) -> Any:
+    """Return a list with what is open beside it; on a phone above it, when something was chosen."""
     return pmui.Grid(
-        pmui.Grid(listed, size={"xs": 12, "lg": 8}),
+        pmui.Grid(listed, size={"xs": 12, "lg": 8}, sx={"order": {"xs": 1 if is_open else 0, "lg": 0}}),
         pmui.Grid(side, size={"xs": 12, "lg": 4}),
         container=True,
         spacing=2,
@@ -215,7 +215,7 @@ def build(visit: Visit) -> Any:
     """Return the page."""
     made = PeoplePage(visit)
     heading = pane(Markup('<div class="head"><h1>People and rights</h1></div>'))
-    return column(heading, beside(made.listed, made.side))
+    return column(heading, beside(made.listed, made.side, is_open=bool(made.state.chosen)))
 
 
 PAGES.declare(

@@ -103,7 +103,7 @@ ACTS = {
     "system:users:manage": lambda unit, where, code: access.create_account(unit, kind="robot", name="X"),  # noqa: ARG005
     "system:studies:create": lambda unit, where, code: study.create_study(unit, code="B d", protocol_id="", title=""),  # noqa: ARG005
     "system:keys:rotate": lambda unit, where, code: approvals.propose(unit, "key_change", "", {}),  # noqa: ARG005
-    "study:overview:read": lambda unit, where, code: participant_reads.status_counts(
+    "study:overview:read": lambda unit, where, code: participant_reads.status_counts(  # noqa: ARG005
         unit.session, unit.actor, study=where
     ),
     "study:participants:read": lambda unit, where, code: participant_reads.participant(
@@ -115,7 +115,7 @@ ACTS = {
     ),
     "study:records:revise": lambda unit, where, code: records.revise_batch(unit, study=where, form="vs", rows=[]),  # noqa: ARG005
     "study:records:verify": lambda unit, where, code: records.verify_forms(unit, study=where, shown=[]),  # noqa: ARG005
-    "study:discrepancies:read": lambda unit, where, code: discrepancy_reads.counts(
+    "study:discrepancies:read": lambda unit, where, code: discrepancy_reads.counts(  # noqa: ARG005
         unit.session, unit.actor, study=where
     ),
     "study:discrepancies:answer": lambda unit, where, code: discrepancies.answer(
