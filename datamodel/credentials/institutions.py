@@ -67,6 +67,7 @@ def begin_trip(unit: UnitOfWork[Actor], *, holder: str, then: str = "", account_
         ends_at=unit.instant + _LASTS,
     )
     store.add(unit.session, row)
+    ledger.record(unit, "credentials.set_out", subject=f"account:{account_id}" if account_id else "account:unknown")
     return trip
 
 
