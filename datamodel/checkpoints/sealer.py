@@ -8,18 +8,19 @@ import logging
 import secrets
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from datamodel.audit import ledger
-from datamodel.checkpoints import store
+from datamodel.checkpoints import rows, store
 from datamodel.checkpoints.heads import Record, Tree
 from datamodel.checkpoints.note import Head, Identity, read, signed
 from datamodel.checkpoints.store import Entry, Kept
 from datamodel.kernel.errors import FaultError
 from datamodel.kernel.settings import Settings
-from datamodel.kernel.unit import sealing
+from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.vault.signing import Signer, load_signer
 
 logger = logging.getLogger("metricis.ledger")
@@ -27,8 +28,22 @@ logger = logging.getLogger("metricis.ledger")
 EVERY: Final = 1.0
 #: Seconds after which an event without position is an alarm.
 LATE: Final = 5.0
+#: Seconds between two attestations of rows.
+ATTEST_EVERY: Final = 5.0
 #: Entries taken into the trees in one go.
 AT_ONCE: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Who attests rows: no account, and nobody's rights."""
+
+    id: UUID
+    kind: str = "machine"
+    name: str = "ledger"
+
+
+_KEEPER: Final = _Keeper(UUID(int=1))
 
 
 class AlteredError(FaultError):
@@ -46,6 +61,8 @@ class Sealer:
         self._signer: Signer | None = None
         self._signed_at: dict[UUID | None, float] = {}
         self._waiting: set[UUID | None] | None = None
+        self._attested: int | None = None
+        self._attested_at = -ATTEST_EVERY
 
     def seal_once(self, *, force: bool = False) -> int:
         """Give positions to what is final, grow the trees, sign the heads that are due (all, with `force`).
@@ -64,6 +81,10 @@ class Sealer:
         identity = self.identity()
         with sealing(self.url) as session:
             position = ledger.seal(session)
+        is_due = force or time.monotonic() - self._attested_at >= ATTEST_EVERY
+        if is_due and self._attest(position) and force:
+            with sealing(self.url) as session:
+                position = ledger.seal(session)
         with self.record.alone():
             self._grow(identity, position)
             due = self._due(identity, force=force)
@@ -128,6 +149,33 @@ class Sealer:
         identity = Identity(f"metricis-{secrets.token_hex(6)}", tuple(signer.public_keys().items()))
         self.record.pin(identity)
         return identity
+
+    def _attest(self, position: int) -> bool:
+        """Record the digests of the rows that events since the last time wrote; answer whether there were any."""
+        self._attested_at = time.monotonic()
+        with self.record.alone():
+            with sealing(self.url) as session:
+                upto = rows.attested_upto(session)
+                after = max(upto, self._attested or 0)
+                events = rows.to_attest(session, after, position) if after < position else set()
+                columns = rows.tables(session) if events else {}
+                found = rows.digests(session, columns, events) if events else {}
+            self._attested = position
+            if not found:
+                return False
+            with unit_of_work(self.url, _KEEPER) as unit:
+                ledger.record(
+                    unit,
+                    rows.ACTION,
+                    subject=f"positions:{upto + 1}-{position}",
+                    change={
+                        "from": upto + 1,
+                        "to": position,
+                        "tables": columns,
+                        "rows": {str(event): digest for event, digest in sorted(found.items())},
+                    },
+                )
+        return True
 
     def _grow(self, identity: Identity, position: int) -> None:
         """Write down the leaves of everything sealed since; the installation's last, as it says how far this came."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from datamodel.audit.canonical import leaf_hash
 from datamodel.audit.merkle import HASH_BYTES, Range
 from datamodel.audit.verify import DigestCheck, Problem, Verdict, entries, out_of_order
-from datamodel.checkpoints import store
+from datamodel.checkpoints import rows, store
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.note import Head, Identity, read, wrong
 from datamodel.kernel.errors import BadInputError
@@ -114,9 +114,11 @@ class _Run:
 
     def verify(self, digests: dict[str, DigestCheck]) -> Verdict:
         self._heads()
-        checked = 0
+        checked, attested = 0, rows.Attested()
         for row, found in entries(self.session, digests):
             checked += 1
+            if not found and row.action in {rows.ACTION, "records.redact"}:
+                attested.take(row.action, row.change)
             # Whose entry it was that is gone, the record outside knows; the next one's study would mislead.
             self.problems += [Problem("" if one[1] == "gap" else self._study(row), *one) for one in found]
             leaf = bytes(row.leaf) if row.id is None else leaf_hash(bytes(row.body))
@@ -131,6 +133,10 @@ class _Run:
             self.problems += self._claims(tree)
         self.problems += out_of_order(self.session)
         self.problems += self._damage()
+        self.problems += [
+            Problem(self._code(UUID(study) if study else None), position, "rows", detail)
+            for study, position, detail in rows.differences(self.session, attested)
+        ]
         return Verdict(checked=checked, problems=tuple(sorted(map(self._named, self.problems), key=_order)))
 
     def _tree(self, study: UUID | None) -> _Tree:

@@ -123,6 +123,8 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
                 for one, after in zip(holding, hashes, strict=True)
             ],
             "questions": len({one.discrepancy_id for one in quoting}),
+            # the rows of these events are attested again, as they are now
+            "again": sorted({str(one.step_event) for one in quoting if one.step_id is not None}),
         },
     )
     steps = [one for one in quoting if one.step_id is not None]
@@ -224,7 +226,7 @@ def _quoting(session: Session, place: Row[Any], *, field: str, value: str) -> Se
     """Return the steps of data questions about this form entry that quote the value, or whose question does."""
     return session.execute(
         text(
-            "select d.id as discrepancy_id, s.id as step_id, s.text from app.discrepancy d "
+            "select d.id as discrepancy_id, s.id as step_id, s.event_id as step_event, s.text from app.discrepancy d "
             "left join app.discrepancy_step s on s.discrepancy_id = d.id and position(:value in s.text) > 0 "
             "where d.participant_id = :participant and d.event_name = :event and d.form_name = :form "
             "and d.event_repeat = :event_repeat and d.form_repeat = :form_repeat and (d.field = :field or :is_telling) "

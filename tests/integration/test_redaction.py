@@ -250,3 +250,48 @@ def test_a_hundred_removals_keep_every_head_valid_and_leave_no_value(scene, owne
 @pytest.mark.timeout(1800)
 def test_a_thousand_removals_keep_every_head_valid_and_leave_no_value(scene, owner_url, home):
     _many(scene, owner_url, home, rounds=1000, seed=2)
+
+
+STATUS = "app.participant_status where ctid = (select min(ctid) from app.participant_status)"
+COPY = (
+    'insert into app.participant_status (id, participant_id, status, "on", at, event_id) '
+    'select gen_random_uuid(), participant_id, status, "on", at, event_id from app.participant_status limit 1'
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "action", "attack"),
+    [
+        (
+            "participant_status",
+            "participants.ensure",
+            f"update {STATUS}".replace("where", "set status = 'withdrawn' where"),
+        ),
+        ("participant_status", "participants.ensure", f"delete from {STATUS}"),
+        ("participant_status", "participants.ensure", COPY),
+        ("discrepancy_step", "discrepancies.raise_batch", "update app.discrepancy_step set text = 'nothing was wrong'"),
+        (
+            "form_redaction",
+            "records.redact",
+            "update app.form_redaction set at = now() + interval '1 day' where revision = 3",
+        ),
+        (
+            "discrepancy_step",
+            "participants.ensure",
+            "update app.discrepancy_step set event_id = (select event_id from app.participant_status limit 1)",
+        ),
+    ],
+    ids=["altered", "removed", "added", "other words", "another time", "moved"],
+)
+def test_rows_beside_the_ledger_are_vouched_for_too(scene, owner_url, home, table, action, attack):
+    redact(scene)
+    assert verdict(scene, home).problems == ()
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(f"alter table app.{table} disable trigger user")
+        connection.execute(attack)
+        [(expected,)] = connection.execute(
+            "select s.position from app.audit_entry s join app.audit_event e on e.id = s.event_id where e.action = %s",
+            [action],
+        ).fetchall()
+    found = verdict(scene, home).problems[0]
+    assert (found.study, found.position, found.kind) == (STUDY, expected, "rows")

@@ -1,0 +1,155 @@
+"""What events wrote in tables that are never changed: digests that the ledger itself vouches for.
+
+An event says what happened; its rows hold the details (a consent's signature, a trial, a step of a data question). Once an event
+has its position, the sealer computes a digest of the rows that name it and records it as an event of its own,
+`ledger.attest`. Later, rows that were altered, removed or added no longer fit. Form values are not among them: the event that
+writes them carries their digest already. Sealed values are left out, as a change of keys rewrites them; they cannot be
+altered unseen anyway.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+ACTION: Final = "ledger.attest"
+#: have digests of their own, or are the ledger
+_OTHERS: Final = ("audit_event", "audit_entry", "checkpoint", "form_revision")
+_UPDATE_AND_DELETE: Final = 24
+
+Columns = Mapping[str, Sequence[str]]
+
+
+@dataclass(slots=True)
+class Attested:
+    """What all `ledger.attest` events say, as they are met in order."""
+
+    #: columns -> event -> digest
+    digests: dict[bytes, dict[UUID, str]] = field(default_factory=dict)
+    owner: dict[UUID, bytes] = field(default_factory=dict)
+    #: events whose rows were lawfully changed by a removal, and are attested again
+    again: set[UUID] = field(default_factory=set)
+    upto: int = 0
+
+    def take(self, action: str, change: Mapping[str, Any]) -> None:
+        """Take in one verified event of the ledger."""
+        if action == "records.redact":
+            self.again.update(UUID(one) for one in change.get("again", ()))
+        if action != ACTION:
+            return
+        self.upto = max(self.upto, int(change["to"]))
+        key = orjson.dumps(change["tables"], option=orjson.OPT_SORT_KEYS)
+        for one, digest in change["rows"].items():
+            event = UUID(one)
+            if event in self.owner and event not in self.again:
+                continue  # what was said first counts
+            if event in self.owner:
+                del self.digests[self.owner[event]][event]
+            self.digests.setdefault(key, {})[event] = digest
+            self.owner[event] = key
+
+
+def tables(session: Session) -> dict[str, list[str]]:
+    """Return the tables whose rows are never changed and name their event, with their columns."""
+    rows = session.execute(
+        text(
+            "select c.relname, array_agg(a.attname::text order by a.attname) as columns from pg_class c "
+            "join pg_trigger g on g.tgrelid = c.oid and g.tgname = 'keep_rows' and g.tgtype & :kinds = :kinds "
+            "join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
+            "where c.relnamespace = 'app'::regnamespace and c.relname <> all(:others) "
+            "group by c.relname having bool_or(a.attname = 'event_id') order by c.relname"
+        ),
+        {"kinds": _UPDATE_AND_DELETE, "others": list(_OTHERS)},
+    )
+    return {row.relname: list(row.columns) for row in rows}
+
+
+def digests(session: Session, columns: Columns, events: Collection[UUID] | None = None) -> dict[UUID, str]:
+    """Return the digest of each event's rows (of `events`, or of all) over these columns; no rows, no digest."""
+    session.execute(text("set local timezone to 'UTC'"))
+    found: dict[UUID, list[str]] = {}
+    for table in sorted(columns):
+        query = _query(session, table, columns[table], is_limited=events is not None)
+        for row in session.execute(text(query), {} if events is None else {"events": list(events)}):
+            found.setdefault(row.event_id, []).append(f"{table}:{row.digest}")
+    return {event: _joined(parts) for event, parts in found.items()}
+
+
+def _query(session: Session, table: str, columns: Sequence[str], *, is_limited: bool) -> str:
+    quote = session.get_bind().dialect.identifier_preparer.quote_identifier
+    values = ", ".join(
+        f"case when t.{quote(one)}::text like 'enc:v_:%' then null else to_jsonb(t.{quote(one)}) end" for one in columns
+    ).replace(":", "\\:")
+    limit = "where t.event_id = any(:events)" if is_limited else ""
+    return (
+        "select h.event_id, encode(sha256(string_agg(h.one, ''\\:\\:bytea order by h.one)), 'hex') as digest from ("  # noqa: S608
+        f"select t.event_id, sha256(convert_to(jsonb_build_array({values})\\:\\:text, 'UTF8')) as one "
+        f"from app.{quote(table)} t {limit}) h group by h.event_id"
+    )
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0].partition(":")[2] if len(parts) == 1 else ",".join(parts)
+
+
+def attested_upto(session: Session) -> int:
+    """Return the position up to which rows were attested."""
+    found: str | None = session.execute(
+        text("select change->>'to' from app.audit_event where action = :action order by seq desc limit 1"),
+        {"action": ACTION},
+    ).scalar_one_or_none()
+    return int(found or 0)
+
+
+def to_attest(session: Session, after: int, upto: int) -> set[UUID]:
+    """Return the events after one position and up to another whose rows are to be attested (again)."""
+    rows = session.execute(
+        text(
+            "select e.id, e.action, e.change from app.audit_entry s join app.audit_event e on e.id = s.event_id "
+            "where s.position > :after and s.position <= :upto and e.action <> :action"
+        ),
+        {"after": after, "upto": upto, "action": ACTION},
+    ).all()
+    again = [UUID(one) for row in rows if row.action == "records.redact" for one in row.change.get("again", ())]
+    return {row.id for row in rows} | set(again)
+
+
+def differences(session: Session, attested: Attested) -> Iterator[tuple[str, int, str]]:
+    """Yield study id, position and detail of each event whose rows are not those that were attested."""
+    present = tables(session)
+    wrong: dict[UUID, str] = {}
+    seen: set[UUID] = set()
+    for key, expected in attested.digests.items():
+        columns: dict[str, list[str]] = orjson.loads(key)
+        lacking = [name for name, names in columns.items() if not set(names) <= set(present.get(name, ()))]
+        if lacking:
+            yield (
+                "",
+                0,
+                f"The tables {', '.join(lacking)} no longer have the columns, or the guard, that were attested.",
+            )
+            columns = {name: names for name, names in columns.items() if name not in lacking}
+        found = digests(session, columns)
+        seen |= found.keys()
+        for event, digest in expected.items():
+            if found.get(event) != digest:
+                wrong[event] = "Rows that this event wrote were altered, removed or added since they were attested."
+    for event in seen - attested.owner.keys():
+        wrong.setdefault(event, "Rows name this event, which had written none when its rows were attested.")
+    yield from _placed(session, wrong, upto=attested.upto)
+
+
+def _placed(session: Session, wrong: Mapping[UUID, str], *, upto: int) -> Iterator[tuple[str, int, str]]:
+    rows = session.execute(
+        text(
+            "select event_id, study_id, position from app.audit_entry where event_id = any(:events) and position <= :upto "
+            "order by position"
+        ),
+        {"events": list(wrong), "upto": upto},
+    )
+    for row in rows:
+        yield str(row.study_id or ""), row.position, wrong[row.event_id]
