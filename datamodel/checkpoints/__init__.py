@@ -9,6 +9,7 @@
 4. Name and public keys of the log are pinned in that folder: a log signed with another key is another log.
 5. Verification recomputes all trees from the events, compares them with every checkpoint in the database and outside, and
    says where the first difference is.
+6. Rows that events wrote in tables that are never changed are attested: their digests are an event of the ledger.
 
 Not here: events and their positions (audit).
 """
