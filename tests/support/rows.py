@@ -2,24 +2,22 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 
 #: what a column gets by its type, unless its name says more
 PLAIN: dict[str, Any] = {
-    "text": "MARKED",
     "int2": 1,
     "int4": 1,
     "int8": 1,
     "float8": 1.0,
     "bool": False,
-    "bytea": b"\x00",
     "jsonb": "{}",
     "json": "{}",
     "date": "2026-01-01",
     "timestamptz": "2026-01-01T00:00:00Z",
-    "uuid": None,
 }
 
 
@@ -57,6 +55,9 @@ def _value(connection: psycopg.Connection, name: str, kind: str, checks: str) ->
         return allowed.group(1)
     if kind == "text" and "enc:" in checks:
         return "enc:v3:MARKED"
+    if kind in ("text", "bytea"):
+        made = f"MARKED-{uuid4().hex}"
+        return made if kind == "text" else made.encode()
     if kind == "uuid":
         return connection.execute("select gen_random_uuid()").fetchone()[0]
     return PLAIN[kind]
