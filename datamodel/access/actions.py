@@ -1,6 +1,5 @@
 """The verbs: make accounts, sign in and out. Those on roles are in `people`, those on tokens in `tokens`; they are named here too."""
 
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from datamodel.access.passwords import hash_password
 from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
 from datamodel.access.rights import may
 from datamodel.access.sessions import LONGEST
-from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow
+from datamodel.access.tables import AccountRow, MembershipRow, SessionRow
 from datamodel.audit import ledger
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
@@ -95,51 +94,6 @@ def enlist_service(unit: UnitOfWork[Actor], *, study_id: UUID) -> None:
         unit.session,
         MembershipRow(id=new_id(), account_id=account_id, study_id=study_id, role="service", created_at=unit.instant),
     )
-
-
-def make_link(unit: UnitOfWork[Actor], *, account_id: UUID, minutes: int = 60) -> str:
-    """Return the token of a new one-time sign-in link for an account; it is shown once and stored as a hash."""
-    require(may(unit.actor, "system:users:manage"))
-    token = new_token()
-    store.add(
-        unit.session,
-        LinkRow(
-            id=new_id(),
-            token_hash=token_hash(token),
-            account_id=account_id,
-            created_at=unit.instant,
-            ends_at=unit.instant + timedelta(minutes=minutes),
-        ),
-    )
-    ledger.record(unit, "access.make_link", subject=f"account:{account_id}", change={"new": {"minutes": minutes}})
-    return token
-
-
-def use_link(unit: UnitOfWork[Actor], token: str) -> str:
-    """Spend a one-time link and return the token of a new signed-in browser.
-
-    The unit's actor is whoever knocks (`KNOCKING`); the ledger names the account that signed in.
-
-    Raises
-    ------
-    RefusedError
-        When the link is unknown, used or over.
-    """
-    return _open_session(unit, spend_link(unit, token), how="link")
-
-
-def spend_link(unit: UnitOfWork[Actor], token: str) -> UUID:
-    """Spend a one-time link and return whose it was; what it opens is for the caller to say, and to tell.
-
-    Raises
-    ------
-    RefusedError
-        When the link is unknown, used or over.
-    """
-    link = store.spend_link(unit.session, token_hash(token), now=unit.instant)
-    if link is None:
-        raise RefusedError(_LINK_SPENT)
-    return link.account_id
 
 
 def start_session(

@@ -1,4 +1,4 @@
-"""Load and save accounts, memberships, sessions, links and tokens."""
+"""Load and save accounts, memberships, sessions and tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, LargeBinary, and_, case, func, literal_col
 from sqlalchemy.orm import Session
 
 from datamodel.access.sessions import IDLE, IDLE_STAFF
-from datamodel.access.tables import AccountRow, LinkRow, MembershipRow, SessionRow, TokenRow
+from datamodel.access.tables import AccountRow, MembershipRow, SessionRow, TokenRow
 
 #: Digest of what an account may do: any change of a membership, or of the account's standing, makes another.
 _DIGEST: Final = """(
@@ -21,7 +21,7 @@ _DIGEST: Final = """(
 )"""
 
 
-def add(session: Session, row: AccountRow | MembershipRow | SessionRow | LinkRow | TokenRow) -> None:
+def add(session: Session, row: AccountRow | MembershipRow | SessionRow | TokenRow) -> None:
     """Insert one row."""
     session.add(row)
     session.flush()
@@ -259,16 +259,6 @@ def end_sessions(
         chosen.append(SessionRow.id == only)
     ended = session.scalars(update(SessionRow).where(*chosen).values(revoked_at=now).returning(SessionRow.id))
     return len(ended.all())
-
-
-def spend_link(session: Session, token_hash: bytes, *, now: datetime) -> LinkRow | None:
-    """Mark the link used and return it; None when it is unknown, used or over. Two at once: one wins."""
-    return session.scalars(
-        update(LinkRow)
-        .where(LinkRow.token_hash == token_hash, LinkRow.used_at.is_(None), LinkRow.ends_at > now)
-        .values(used_at=now)
-        .returning(LinkRow)
-    ).one_or_none()
 
 
 def revoke_session(session: Session, token_hash: bytes, *, now: datetime) -> SessionRow | None:

@@ -1,4 +1,4 @@
-"""Tables of accounts, memberships, sessions, one-time links and tokens."""
+"""Tables of accounts, memberships, sessions and tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -71,19 +71,6 @@ class SessionRow(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
     #: Digest of the rights it was opened with: when they change, the session gets a new identifier.
     rights: Mapped[bytes | None] = mapped_column(LargeBinary)
-
-
-class LinkRow(Base):
-    """A one-time sign-in link."""
-
-    __tablename__ = "sign_in_link"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id))
-    created_at: Mapped[datetime] = mapped_column(_INSTANT)
-    ends_at: Mapped[datetime] = mapped_column(_INSTANT)
-    used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
 class TokenRow(Base):

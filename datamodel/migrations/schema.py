@@ -82,7 +82,6 @@ GUARDS: dict[str, Guard] = {
     "account": Guard("door"),
     "membership": Guard("door"),
     "session": Guard("door", free=("seen_at",)),
-    "sign_in_link": Guard("door"),
     "access_token": Guard("door", free=("used_at",)),
     "credential_profile": Guard("door"),
     "credential_totp": Guard("door", free=("last_step",), is_removable=True),
@@ -147,7 +146,7 @@ GUARDS: dict[str, Guard] = {
     "rehearsal": Guard("study"),
     # wrapped keys: worth nothing without the root key, and needed wherever something sealed is read
     "installation": Guard("open", sealer="reads"),
-    "data_key": Guard("open"),
+    "data_key": Guard("open", is_regulated=False),  # changes of a key are: see migration 0006
     # what the guards themselves need
     "scope_key": Guard("owner", is_regulated=False),
     "unaccounted": Guard("owner", is_regulated=False),

@@ -50,22 +50,6 @@ def test_a_session_names_its_account(database_url, coordinator):
     assert actor.role("demo") == "coordinator"
 
 
-def test_a_link_signs_in_once(database_url, installer, coordinator):
-    with unit_of_work(database_url, installer) as unit:
-        link = actions.make_link(unit, account_id=coordinator)
-    token = as_nobody(database_url, lambda unit: actions.use_link(unit, link))
-    assert token != link
-    with pytest.raises(RefusedError, match="used already"):
-        as_nobody(database_url, lambda unit: actions.use_link(unit, link))
-
-
-def test_a_link_that_is_too_old_is_refused(database_url, installer, coordinator):
-    with unit_of_work(database_url, installer) as unit:
-        link = actions.make_link(unit, account_id=coordinator, minutes=-1)
-    with pytest.raises(RefusedError):
-        as_nobody(database_url, lambda unit: actions.use_link(unit, link))
-
-
 def test_an_idle_a_signed_out_and_an_old_session_are_over(database_url, coordinator):
     token = as_nobody(database_url, lambda unit: actions.start_session(unit, coordinator, how="password"))
     with unit_of_work(database_url, KNOCKING) as unit:

@@ -14,6 +14,7 @@ from datamodel.credentials import actions, factors, reads
 from datamodel.credentials.passwords import check
 from datamodel.kernel.errors import Allowed, RefusedError
 from datamodel.kernel.settings import settings
+from datamodel.links import actions as links
 from datamodel.study import actions as study
 from tests.support.staff import PASSWORD, World
 
@@ -225,10 +226,10 @@ def test_whoever_is_blocked_by_strangers_still_comes_in_by_link(world):
         world.refused(password=f"wrong number {n}")
     assert world.refused() == "too-many-tries"
     with world.unit(world.admin) as unit:
-        link = access.make_link(unit, account_id=world.ada)
+        link = links.show(unit, account_id=world.ada)
     with world.unit() as unit:
-        entry = actions.first_factor(unit, access.spend_link(unit, link), how="link")
-    assert world.is_signed_in(entry.token)
+        opened = links.use(unit, link)
+    assert world.is_signed_in(opened.entry.token)
 
 
 # -- the authenticator and recovery codes --------------------------------------------------------------------------

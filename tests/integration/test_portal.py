@@ -151,7 +151,7 @@ def test_the_same_answer_after_the_same_time_for_known_and_unknown_addresses(sce
 
 def test_the_session_is_a_new_one_at_every_sign_in(scene, browser):
     client = browser()
-    client.cookies.set("metricis_session", "planted-by-somebody-before-sign-in-0000000")
+    client.cookies.set("metricis_session", "planted-by-somebody-before-sign-in-0000000", domain="127.0.0.1")
     client.post("/link", data={"token": scene.link(CODE)})
     first = client.cookies["metricis_session"]
     assert first != "planted-by-somebody-before-sign-in-0000000"
@@ -240,11 +240,12 @@ def test_a_caregiver_chooses_and_what_they_do_says_who_acted(scene, mother):
     who = json.loads(re.search(r'id="page">(.*?)</script>', page).group(1))["who"]
     consent = json.loads(re.search(r'id="page">(.*?)</script>', client.get("/me/consent").text).group(1))
     body = {
-        "decision": "accepted",
+        "decision": "agreed",
         "version": consent["version"],
         "content_sha256": consent["content_sha256"],
         "method": "typed",
         "typed_name": "Somebody",
+        "is_certified": True,
         "decided_at": rows(scene, "select now()")[0][0].isoformat(),
     }
     # another tab chose somebody else meanwhile: a message stays for whom its page was made
@@ -290,7 +291,7 @@ def test_a_caregiver_chooses_nobody_they_do_not_act_for(scene, browser):
     client = browser()
     client.post("/link", data={"token": handed.token, "code": handed.code})
     assert choose(client, scene, OTHER).status_code == 403
-    client.cookies.set("metricis_acts_for", str(scene.people[OTHER].id))
+    client.cookies.set("metricis_acts_for", str(scene.people[OTHER].id), domain="127.0.0.1")
     assert client.get("/me").headers["location"] == "/me/for"
 
 

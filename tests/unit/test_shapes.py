@@ -83,8 +83,6 @@ def calls(node: ast.AST, module: ast.Module, seen: frozenset[str] = frozenset())
 OPEN = {
     "access.install": "it makes the first account of an empty installation",
     "access.enlist_service": "it is a part of creating a study, which asks",
-    "access.use_link": "whoever holds a link is not signed in yet",
-    "access.spend_link": "whoever holds a link is not signed in yet",
     "access.sign_out": "everybody may leave",
     "access.end_sessions": "whoever holds a link to set a password is not signed in yet",
     "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
@@ -107,7 +105,6 @@ OPEN = {
 PART = {
     "records.sign_forms": "each signature is an event of its own (signatures.sign)",
     "records.lock_forms": "each signature is an event of its own (signatures.sign)",
-    "access.spend_link": "what the link opens is named by what opens it",
     "credentials.second_factor": "the session that it ends in names it (access.start_session)",
     "credentials.complete": "the session that it ends in names it (access.start_session)",
     "access.enlist_service": "study.create names it",

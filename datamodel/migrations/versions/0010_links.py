@@ -10,6 +10,9 @@ depends_on = None
 SEALED = "^enc:v3:[0-9a-z]{2,32}:[A-Za-z0-9+/]+={0,2}$"
 
 DDL = f"""
+-- its links live an hour at most; those who hold one ask for a new one
+drop table app.sign_in_link;
+
 create table app.link (
     id uuid not null,
     token_hash bytea not null,
