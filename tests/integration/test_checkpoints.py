@@ -1,5 +1,6 @@
 """The sealer at work: what it signs, what it refuses to sign, and what a crash leaves behind."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -314,3 +315,29 @@ def test_the_commands_verify_prove_and_say_who_signs(database_url, owner_url, ho
             "detail": "The columns role differ from the event's sealed bytes.",
         }
     ]
+
+
+async def test_the_sealer_goes_on_by_itself_and_through_trouble(database_url, home, monkeypatch, caplog):
+    from pipelines.custody import steps
+
+    monkeypatch.setattr(steps, "LOOK", 0.1)
+    stop = asyncio.Event()
+    running = asyncio.create_task(steps.keep_sealing(database_url, stop))
+    await asyncio.to_thread(append, database_url, 3)
+    tree = Record(home)
+    for _ in range(100):
+        identity = tree.identity()
+        if identity and len(Record(home).tree(identity, None).leaves()) == 3 * 32:
+            break
+        await asyncio.sleep(0.1)
+    monkeypatch.setattr(Sealer, "seal_once", _falls)
+    await asyncio.sleep(0.5)
+    assert "The sealer does not sign: the disk is full" in caplog.text
+    monkeypatch.undo()
+    stop.set()
+    await running
+    assert verdict(database_url, home).checked == 3
+
+
+def _falls(*_, **__):
+    raise FaultError("the disk is full")
