@@ -14,7 +14,7 @@ import orjson
 
 from datamodel.kernel.errors import BadInputError
 from datamodel.kernel.settings import Settings
-from datamodel.vault.keys import load_key
+from datamodel.vault.keys import Key, load_key, load_roots
 from datamodel.vault.seal import lookup_hash
 
 #: What every trigger carries (REDCap sends more; nothing else is kept).
@@ -27,12 +27,23 @@ _TOGETHER: Final = 10
 
 def secret(settings: Settings, study: str) -> str:
     """Return the secret that the study's trigger address carries; it changes with the root key."""
-    return lookup_hash(load_key(settings), "redcap trigger", study).hex()
+    return _secret(load_key(settings), study)
 
 
 def is_secret(settings: Settings, study: str, given: str) -> bool:
-    """Return whether `given` is the study's secret, in a time that tells nothing."""
-    return hmac.compare_digest(secret(settings, study).encode(), given.encode())
+    """Return whether `given` is the study's secret, in a time that tells nothing.
+
+    That of an earlier root key works as long as that key is given, so that REDCap's address is changed at leisure.
+    """
+    roots = load_roots(settings)
+    found = [
+        hmac.compare_digest(_secret(one, study).encode(), given.encode()) for one in (roots.present, *roots.earlier)
+    ]
+    return any(found)
+
+
+def _secret(key: Key, study: str) -> str:
+    return lookup_hash(key, "redcap trigger", study).hex()
 
 
 def hint(form: Mapping[str, str], *, at: datetime) -> tuple[str, bytes]:

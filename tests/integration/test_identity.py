@@ -2,6 +2,8 @@
 
 import psycopg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from datamodel.access import actions as access
 from datamodel.access import reads as access_reads
@@ -180,6 +182,15 @@ def test_a_destroyed_identity_is_unreadable_and_the_ledger_stays_whole(scene, co
         assert {one.participant_id for one in identity.matches(session, field="mail", value=VALUES["mail"])} == {
             scene.people[OTHER].id
         }
+
+
+def test_the_database_destroys_no_key_without_an_event(scene, coordinator):
+    write(scene, coordinator)
+    with pytest.raises(ProgrammingError, match="without an event"), unit_of_work(scene.url, scene.owner) as unit:
+        unit.session.execute(
+            text("update app.data_key set wrapped = null, destroyed_at = now() where person_id is not null")
+        )
+    assert read(scene, coordinator) == VALUES
 
 
 def test_a_participant_of_another_study_is_not_found(scene, coordinator):

@@ -18,6 +18,7 @@ from datamodel.connections import actions as connections
 from datamodel.connections import runs
 from datamodel.connections.mapping import Mapping
 from datamodel.intake import actions as intake
+from datamodel.intake import triggers
 from datamodel.kernel.errors import RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
@@ -95,7 +96,7 @@ def test_every_value_moves_to_the_new_keys_and_the_old_ones_are_gone(scene, owne
 def test_a_new_root_key_opens_through_the_earlier_one_and_after_the_rotation_without_it(
     scene, owner_url, home, monkeypatch
 ):
-    earlier = (home / "root.key").read_text()
+    earlier, address = (home / "root.key").read_text(), triggers.secret(settings(), STUDY)
     (home / "root.key").unlink()
     _OPENED.clear()
     with pytest.raises(Exception, match="sealed under the root key"):
@@ -103,12 +104,14 @@ def test_a_new_root_key_opens_through_the_earlier_one_and_after_the_rotation_wit
     monkeypatch.setenv("METRICIS_ROOT_KEY_PREVIOUS", earlier)
     settings.cache_clear()
     assert token(scene) == TOKEN
+    assert triggers.is_secret(settings(), STUDY, address)  # what REDCap was told before
     assert on_old_keys(owner_url)["old root"] >= 1
     keys.rotate(owner_url, scene.installer, grace=0)
     monkeypatch.delenv("METRICIS_ROOT_KEY_PREVIOUS")
     settings.cache_clear()
     _OPENED.clear()
     assert token(scene) == TOKEN
+    assert not triggers.is_secret(settings(), STUDY, address)
     assert on_old_keys(owner_url) == {}
 
 

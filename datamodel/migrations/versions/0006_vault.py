@@ -108,6 +108,16 @@ begin
 end $$
 """
 
+#: A key may be made wherever something is sealed first; retired or destroyed it is with an event of the ledger only. The
+#: function is made whole when the guards are applied.
+CHANGES = (
+    "create or replace function app.need_event() returns trigger language plpgsql as $$ begin return null; end $$",
+    (
+        "create trigger need_event_of_change after update or delete on app.data_key "
+        "for each statement execute function app.need_event()"
+    ),
+)
+
 
 def upgrade() -> None:
     """Make tables, checks and functions."""
@@ -118,3 +128,5 @@ def upgrade() -> None:
         )
     op.execute(MATCHES)
     op.execute(UNSEALED)
+    for statement in CHANGES:
+        op.execute(statement)
