@@ -211,7 +211,8 @@ def _said(title: str, words: str, status: int, visitor: Visitor | None) -> Respo
 def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
     async def sending(message: dict) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", []), *_HEADERS, *more]}
+            tls = [(b"strict-transport-security", b"max-age=31536000")] if cookies.is_secure() else []
+            message = {**message, "headers": [*message.get("headers", []), *_HEADERS, *tls, *more]}
         await send(message)
 
     return sending

@@ -96,6 +96,22 @@ def link(
 
 
 @app.command()
+def invite(
+    sign_in_name: Annotated[
+        str, typer.Argument(help="Sign-in name of a member of staff; an account is made when nobody has it.")
+    ],
+    name: Annotated[str, typer.Option(help="Printed name of a new account, as it stands beside signatures.")] = "",
+    administrator: Annotated[
+        bool, typer.Option("--administrator", help="A new account manages people and studies.")
+    ] = False,
+) -> None:
+    """Make a link with which a member of staff sets a password; makes the account, and so an installation's first people."""
+    from metricis.local.people import invitation
+
+    typer.echo(invitation(sign_in_name, name=name, is_administrator=administrator))
+
+
+@app.command()
 def rehearse(
     study: Annotated[str, typer.Argument(help="Code of the study.")],
     days: Annotated[int, typer.Option(help="By how many days its day is moved; 0 goes back to the real day.")],

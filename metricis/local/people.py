@@ -4,7 +4,8 @@ from uuid import UUID
 
 from datamodel.access import actions, reads
 from datamodel.access.actor import KNOCKING, Actor
-from datamodel.kernel.errors import NotFoundError
+from datamodel.credentials import actions as credentials
+from datamodel.kernel.errors import BadInputError, NotFoundError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
@@ -47,9 +48,38 @@ def staff_link(sign_in_name: str, *, minutes: int) -> str:
         return link_address(unit, account.id, minutes=minutes)
 
 
+def invitation(sign_in_name: str, *, name: str = "", is_administrator: bool = False) -> str:
+    """Return the address of a link with which a member of staff sets a password; the account is made when there is none.
+
+    Raises
+    ------
+    BadInputError
+        When an account has to be made and no printed name is given.
+    """
+    url = database_url()
+    with unit_of_work(url, installer(url), reason="invitation asked for on the command line") as unit:
+        account = reads.staff_account(unit.session, sign_in_name)
+        if account is None and not name.strip():
+            raise BadInputError(
+                "Nobody has this sign-in name, so nothing was made. Give --name to make an account, or check it."
+            )
+        account_id = (
+            account.id
+            if account
+            else actions.create_account(
+                unit, kind="staff", name=name.strip(), sign_in_name=sign_in_name, is_administrator=is_administrator
+            )
+        )
+        return f"{settings().base_url}/welcome#{credentials.invite(unit, account_id=account_id)}"
+
+
 def move_day(study: str, days: int) -> str:
     """Move a study's simulated day and say what it is now; refused in production and without development mode."""
     url = database_url()
     with unit_of_work(url, installer(url), reason="asked for on the command line") as unit:
         rehearsals.move_day(unit, study=study, days=days)
-    return f"The study {study} goes by the real day." if not days else f"The study {study} goes by a day {days:+d} days away."
+    return (
+        f"The study {study} goes by the real day."
+        if not days
+        else f"The study {study} goes by a day {days:+d} days away."
+    )
