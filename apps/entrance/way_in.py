@@ -53,9 +53,10 @@ def same(first: str, second: str) -> None:
 
 
 @ROUTES.get("/")
-def start(guest: Comer) -> Response:
-    """Send everybody where they belong."""
-    return go(landing(guest.actor) if guest.actor else "/sign-in")
+def start(request: Request, guest: Comer) -> Response:
+    """Send everybody where they belong; a device with a PIN to where the PIN is entered."""
+    way_in = "/pin" if cookies.of(request.cookies, cookies.DEVICE) else "/sign-in"
+    return go(landing(guest.actor) if guest.actor else way_in)
 
 
 @ROUTES.get("/sign-in")

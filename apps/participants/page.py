@@ -7,6 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from apps.participants import record, views
+from apps.participants.reached import section
 from apps.participants.state import ANY, GridState
 from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.pages import PAGES, Page
@@ -83,7 +84,8 @@ def one_record(visit: Visit) -> Any:
     with reading(visit.visitor.actor) as session:
         found = record.load(session, visit, now=clock())
     visit.title = f"{subject}, record"
-    return views.record(found, visit)
+    shown, reached = views.record(found, visit), section(visit, subject=subject, site=found.person.site)
+    return shown if reached is None else column(shown, reached)
 
 
 PAGES.declare(
