@@ -83,6 +83,7 @@ def _first_sync(
             told=lambda words: progress.update(task, note=words),
             alive=lambda: _must_live(processes),
         )
+    trial.name_critical(url)
     with _Step(progress, "Waiting for the web process"):
         processes.wait_for(web, f"{places.web}/api/health", seconds=120)
     return outcome, invite.invite(url)

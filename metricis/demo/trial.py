@@ -10,6 +10,8 @@ from datamodel.connections.reads import Run
 from datamodel.kernel.errors import FaultError, NotFoundError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from datamodel.trail import actions as trail
+from datamodel.trail import reads as trail_reads
 from metricis.demo.people import MAPPING, staff
 from metricis.demo.places import STUDY, Places, keep_project_token, project_token
 from metricis.demo.report import Outcome
@@ -19,6 +21,14 @@ from simulators.cdiscpilot import load as simulated
 #: What Prefect tells of a run that was refused because another one is at work.
 _BUSY: Final = "is running already"
 _TRIES: Final = 3
+#: Values that decide about safety, exposure and the primary endpoint: a change of one waits for review.
+CRITICAL: Final = (
+    ("adverse_events", "ae_serious"),
+    ("adverse_events", "ae_outcome"),
+    ("exposure", "ex_dose"),
+    ("adas_cog", "adas_total"),
+    ("disposition", "ds_reason"),
+)
 
 #: (form, rows done, rows of the form)
 Told = Callable[[str, int, int], None]
@@ -79,6 +89,14 @@ def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None]
             alive()
             time.sleep(0.5)
     raise FaultError(f"The refresh ended as {run.state.lower()}. {sync.sentence if sync else run.message}")
+
+
+def name_critical(url: str) -> None:
+    """Say which fields of the trial are critical, unless the study has such a list already."""
+    manager = staff(url, "data_manager")
+    with unit_of_work(url, manager, reason="demo") as unit:
+        if not trail_reads.critical_fields(unit.session, manager, study=STUDY):
+            trail.mark_critical(unit, study=STUDY, fields=CRITICAL)
 
 
 def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:
