@@ -1,6 +1,7 @@
 """People and rights in a real browser: roles, acts of two people, tokens, accounts; at two widths, and by right."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,9 +15,9 @@ __all__ = ["base", "scene"]
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
-def signed_in(scene, who):
-    """Return the cookie of somebody who just showed a password."""
-    with unit_of_work(scene.url, KNOCKING) as unit:
+def signed_in(scene, who, *, ago=timedelta(0)):
+    """Return the cookie of somebody who showed a password that long ago."""
+    with unit_of_work(scene.url, KNOCKING, clock=lambda: datetime.now(UTC) - ago) as unit:
         return actions.start_session(unit, scene.accounts[who], kind="staff", how="password")
 
 
@@ -117,7 +118,7 @@ def test_one_s_own_rights_are_shown_and_not_changed(visit):
 
 
 def test_who_did_not_confirm_lately_is_asked_to_and_nothing_is_changed(visit, scene, root):
-    page, _ = visit("owner", "/people", token=scene.token("owner"))  # came in with a link
+    page, _ = visit("owner", "/people", token=signed_in(scene, "owner", ago=timedelta(minutes=10)))
     assert page.get_by_role("link", name="Confirm now").get_attribute("href").startswith("/confirm?next=")
     page.get_by_label("Sign-in name").fill("newcomer@demo.example")
     page.get_by_label("Reason").fill("Joins.")
