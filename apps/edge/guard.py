@@ -87,14 +87,13 @@ def hide_secret(scope: Scope) -> None:
 def is_own(scope: Scope) -> bool:
     """Return whether a changing request comes from a page of ours (or from a machine that shows a secret).
 
-    Browsers tell with Sec-Fetch-Site; older ones with Origin. A request that tells neither is not from a browser page.
+    Browsers tell with Sec-Fetch-Site and with Origin, older ones with Origin alone. Whatever is told has to be ours.
     """
     if scope["path"].startswith(_MACHINES):
         return True
     headers = Headers(scope=scope)
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site == "same-origin"
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
     host = urlsplit(headers.get("origin", "")).netloc
     return bool(host) and host in {headers.get("host", ""), urlsplit(settings().base_url).netloc}
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from apps import cookies
-from apps.entrance.doors import Comer, Form, Guest, Inside, database_url, fresh, go, hold
+from apps.entrance.doors import Comer, Form, Guest, Inside, Present, database_url, fresh, go, hold
 from apps.entrance.pages import render, spoken
 from apps.entrance.way_in import own_page, same, status_of, told
 from datamodel.access import actions as access
@@ -256,7 +256,7 @@ def session_state(guest: Comer) -> Response:
 
 
 @ROUTES.post("/session")
-def stay(guest: Inside, form: Form) -> Response:
+def stay(guest: Present, form: Form) -> Response:
     """Stay signed in."""
     del form
     with unit_of_work(database_url(), KNOCKING) as unit:

@@ -14,7 +14,7 @@ from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.sessions import SessionInfo, device_words
 from datamodel.credentials.actions import NOT_FRESH
-from datamodel.kernel.errors import Refused, RefusedError
+from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.vault.seal import new_token
@@ -84,12 +84,22 @@ def guest_of(request: Request) -> Guest:
 Comer = Annotated[Guest, Depends(guest_of)]
 
 
-def inside(guest: Comer) -> Guest:
+def present(guest: Comer) -> Guest:
     """Return who is signed in, and note that somebody is there; RefusedError when nobody is."""
     if guest.actor is None:
         raise RefusedError(SIGNED_OUT)
     with unit_of_work(database_url(), KNOCKING) as unit:
         access_reads.stay(unit.session, guest.token, now=unit.instant)
+    return guest
+
+
+Present = Annotated[Guest, Depends(present)]
+
+
+def inside(guest: Present) -> Guest:
+    """Return which member of staff is signed in; NotFoundError for anyone else, who has no such page."""
+    if guest.actor is None or guest.actor.kind != "staff":
+        raise NotFoundError("This page is for staff.")
     return guest
 
 

@@ -26,7 +26,7 @@ class Place:
     def __init__(self, guest: Guest, where: str) -> None:
         self.guest, self.base, self.is_inside = guest, f"/{where}/set-up", where == "account"
         if self.is_inside:
-            if guest.actor is None:
+            if guest.actor is None or guest.actor.kind != "staff":
                 raise RefusedError(SIGNED_OUT)
             fresh(guest)
             self.actor: Actor = guest.actor

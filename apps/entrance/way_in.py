@@ -212,7 +212,6 @@ def use_passkey(request: Request, guest: Comer, form: Form) -> Response:
                 holder=guest.holder,
                 answer=form.get("answer", ""),
                 half=half,
-                source=guest.source,
                 device=guest.device,
             )
     except RefusedError as error:

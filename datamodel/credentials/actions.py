@@ -113,16 +113,15 @@ def sign_in(unit: UnitOfWork[Actor], *, name: str, password: str, source: str = 
     begun = proofs.begin(unit, Knock("password", name, source))
     if isinstance(begun, Refused):
         raise RefusedError(begun)
-    account = access_reads.staff_account(unit.session, name)
-    stored = store.password_of(unit.session, account.id) if account else None
-    if not is_password(stored, password) or account is None or stored is None:
-        proofs.wrong(unit, actor=unit.actor, account_id=account.id if account else None, what="password")
+    account_id, stored = store.by_name(unit.session, name)
+    if not is_password(stored, password) or account_id is None or stored is None:
+        proofs.wrong(unit, actor=unit.actor, account_id=account_id, what="password")
         raise RefusedError(_SIGN_IN_FAILED)
     proofs.good(unit, begun)
     if is_outdated(stored):
-        store.set_password(unit.session, account.id, hash_password(password))
-        ledger.record(unit, "credentials.renew_hash", subject=f"account:{account.id}")
-    return first_factor(unit, account.id, how="password", device=device)
+        store.set_password(unit.session, account_id, hash_password(password))
+        ledger.record(unit, "credentials.renew_hash", subject=f"account:{account_id}")
+    return first_factor(unit, account_id, how="password", device=device)
 
 
 def first_factor(unit: UnitOfWork[Actor], account_id: UUID, *, how: str, device: str = "") -> Entry:

@@ -223,7 +223,7 @@ def ask_passkey(
 
 
 def sign_in_with_passkey(
-    unit: UnitOfWork[Actor], *, holder: str, answer: str, half: str = "", source: str = "", device: str = ""
+    unit: UnitOfWork[Actor], *, holder: str, answer: str, half: str = "", device: str = ""
 ) -> Entry:
     """Open a session with a passkey, which is both factors at once; with `half`, complete that sign-in.
 
@@ -233,7 +233,7 @@ def sign_in_with_passkey(
         When anything is not as it was asked, the passkey is another's than the half's, or there were too many tries.
     """
     shown = passkeys.read(answer)
-    row = _checked(unit, shown, "sign-in", holder=holder, source=source)
+    row = _checked(unit, shown, "sign-in", holder=holder)
     if half:
         if reads.account_of_half(unit.session, half, now=unit.instant) != row.account_id:
             raise RefusedError(NOT_ACCEPTED)
@@ -251,14 +251,15 @@ def step_up_with_passkey(unit: UnitOfWork[Actor], token: str, *, holder: str, an
     RefusedError
         When it is not accepted, or the session is over.
     """
-    row = _checked(unit, passkeys.read(answer), "confirm", holder=holder, source="")
+    row = _checked(unit, passkeys.read(answer), "confirm", holder=holder)
     if row.account_id != unit.actor.id:
         raise RefusedError(NOT_ACCEPTED)
     return access.rotate_session(unit, token, is_confirmed=True, why="step-up")
 
 
-def _checked(unit: UnitOfWork[Actor], shown: passkeys.Shown, purpose: str, *, holder: str, source: str) -> PasskeyRow:
-    begun = proofs.begin(unit, Knock("passkey", shown.credential_id.hex(), source))
+def _checked(unit: UnitOfWork[Actor], shown: passkeys.Shown, purpose: str, *, holder: str) -> PasskeyRow:
+    # A passkey cannot be guessed, so others' wrong passwords from the same network do not close this door.
+    begun = proofs.begin(unit, Knock("passkey", shown.credential_id.hex()))
     if isinstance(begun, Refused):
         raise RefusedError(begun)
     challenge = _spent(unit, shown.challenge, purpose, holder=holder)

@@ -96,6 +96,15 @@ def password_of(session: Session, account_id: UUID) -> str | None:
     return found
 
 
+def by_name(session: Session, sign_in_name: str) -> tuple[UUID | None, str | None]:
+    """Return id and password hash of the active member of staff with that sign-in name: one question, found or not."""
+    found = session.execute(
+        text("select id, password_hash from app.account where sign_in_name = :name and kind = 'staff' and is_active"),
+        {"name": sign_in_name.strip().lower()},
+    ).one_or_none()
+    return (found.id, found.password_hash) if found else (None, None)
+
+
 def set_password(session: Session, account_id: UUID, password_hash: str) -> None:
     """Keep a new password hash."""
     session.execute(

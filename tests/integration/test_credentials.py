@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import Engine, event
 
 from datamodel.access import actions as access
 from datamodel.access import passwords, people
@@ -163,6 +164,23 @@ def test_an_unknown_name_gets_the_same_sentence_for_the_same_work(world, monkeyp
     assert caught.value.refusal.sentence.startswith("Name and password do not belong together.")
     assert len(done) == 1, "one verification, whether the name exists or not"
     assert done[0].startswith("$argon2id$v=19$m=19456,t=2,p=1")
+
+
+def test_an_unknown_name_asks_the_database_the_same_questions(world):
+    asked = {}
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        asked[name].append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for name in ("warm@site.example", "ada@site.example", "nobody@site.example"):
+            asked[name] = []
+            world.refused(name=name, password="wrong wrong wrong")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert asked["ada@site.example"] == asked["nobody@site.example"]
+    assert len(asked["ada@site.example"]) >= 5
 
 
 def test_no_name_and_no_password_reaches_the_ledger(world):

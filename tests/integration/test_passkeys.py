@@ -49,7 +49,7 @@ def question(world, **given):
 
 def sign_in(world, answer, *, holder=HOLDER, half=""):
     with world.unit() as unit:
-        return factors.sign_in_with_passkey(unit, holder=holder, answer=answer, half=half, source="192.0.2.1")
+        return factors.sign_in_with_passkey(unit, holder=holder, answer=answer, half=half)
 
 
 def refused(world, answer, **given):
