@@ -22,6 +22,9 @@ from datamodel.signatures.manifest import MEANINGS
 
 #: meanings that are offered for forms, as people choose them; locking has its own
 OFFERED: Final = ("responsibility", "approval", "review", "author")
+_WITHOUT: Final = (
+    "You sign in without a password, and a signature needs one that only you know. Set one in “My account”, then sign."
+)
 _WIDE: Final = {"sizing_mode": "stretch_width", "margin": (8, 0, 0, 0)}
 
 
@@ -47,9 +50,9 @@ def asked(visit: Visit, act: str) -> Asked:
     actor = visit.visitor.actor
     with reading(actor) as session:
         found = signature_reads.asked(session, actor, visit.visitor.token, act=act, now=clock())
-        has_code = credential_reads.factors(session, actor.id).has_totp
-    refusal = found.sentence if isinstance(found, Refused) else ""
-    return Asked(needs_name=found == "all", needs_code=has_code, refusal=refusal)
+        factors = credential_reads.factors(session, actor.id)
+    refusal = found.sentence if isinstance(found, Refused) else "" if factors.has_password else _WITHOUT
+    return Asked(needs_name=found == "all", needs_code=factors.has_totp, refusal=refusal)
 
 
 class SigningDialog:

@@ -17,7 +17,7 @@ from apps.shell.words import address, markup, plural
 from datamodel.kernel.errors import NotFoundError
 from datamodel.records import life
 from datamodel.records.actions import Outcome
-from datamodel.records.life import Waiting
+from datamodel.records.life import Count, Waiting
 from datamodel.records.reads import grid_columns
 from datamodel.study import reads as study_reads
 
@@ -34,19 +34,11 @@ _COLUMNS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A participant with how many forms could be signed, and how many would be left out."""
-
-    code: str
-    ready: int
-    left_out: int
-
-
 @dataclass(frozen=True)
 class WaitingList:
-    """What waits, as far as the address chooses: all participants, or those whose code begins with `subject`."""
+    """What waits: every participant with counts, and the forms of those whose code begins with `subject`."""
 
+    people: Sequence[Count]
     every: Sequence[Waiting]
     words: Places | None
     subject: str = ""
@@ -54,8 +46,7 @@ class WaitingList:
     @cached_property
     def chosen(self) -> list[Waiting]:
         """Return the forms that the choice leaves."""
-        found = [one for one in self.every if self.subject and one.form.participant.startswith(self.subject)]
-        return sorted(found, key=self._order)
+        return sorted(self.every, key=self._order)
 
     def _order(self, one: Waiting) -> tuple[str, int, int, int, int]:
         """Return where a form stands: by participant, then as the schedule has visits and forms."""
@@ -78,14 +69,6 @@ class WaitingList:
         """Return the chosen forms that would be skipped, each with its reason."""
         return [one for one in self.chosen if one.refusal is not None]
 
-    @cached_property
-    def people(self) -> list[Person]:
-        """Return participants with their counts, by code."""
-        counts: dict[str, list[int]] = {}
-        for one in self.every:
-            counts.setdefault(one.form.participant, [0, 0])[one.refusal is not None] += 1
-        return [Person(code, *numbers) for code, numbers in sorted(counts.items())]
-
     def place(self, one: Waiting) -> str:
         """Return participant, visit and form in words, with the entry's number where there are several."""
         form = one.form
@@ -104,14 +87,16 @@ class WaitingList:
 
 def load(visit: Visit) -> WaitingList:
     """Return the list as the address asks for it."""
-    actor = visit.visitor.actor
+    actor, subject = visit.visitor.actor, visit.query.get("subject", "").strip()[:40]
     with reading(actor) as session:
         try:
             words = places(study_reads.design(session, visit.study.id).protocol)
         except NotFoundError:
             words = None
-        every = life.waiting(session, actor, study=visit.code, step="sign")
-    return WaitingList(every, words, visit.query.get("subject", "").strip()[:40])
+        people = life.counts(session, actor, study=visit.code, step="sign")
+        codes = [one.participant for one in people if subject and one.participant.startswith(subject)]
+        every = life.waiting(session, actor, study=visit.code, step="sign", participants=codes) if codes else []
+    return WaitingList(people, every, words, subject)
 
 
 def waiting(visit: Visit) -> Any:

@@ -12,7 +12,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.kernel.errors import Refused, require
 from datamodel.records import marks
-from datamodel.records.workflow import MARKED, Kept, Step, decide
+from datamodel.records.workflow import MARKED, STATUSES, Kept, Step, after, decide
 from datamodel.signatures import reads as signature_reads
 from datamodel.signatures.reads import Manifestation
 from datamodel.study import reads as study_reads
@@ -72,6 +72,28 @@ def life(session: Session, actor: Actor, *, study: str, instance_id: UUID) -> Li
         for row in marks.steps(session, instance_id)
     )
     return Life(form, steps, tuple(signed.get(instance_id, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many forms of a participant may take a step, and how many begun ones would be skipped."""
+
+    participant: str
+    ready: int
+    left_out: int
+
+
+def counts(session: Session, actor: Actor, *, study: str, step: Step) -> list[Count]:
+    """Return what `waiting` would list, counted by participant, by code; participants without any are left out."""
+    require(may(actor, f"study:records:{step}", study=study))
+    study_id = study_reads.study(session, study).id
+    ready = [status for status in STATUSES if not isinstance(after(status, step, source=status), Refused)]
+    found = marks.counts(session, study_id, ready=[one for one in ready if one not in _PAST[step]], past=_PAST[step])
+    return [
+        Count(row.code, row.ready, row.left_out)
+        for row in found
+        if may(actor, f"study:records:{step}", study=study, site=row.site)
+    ]
 
 
 def waiting(

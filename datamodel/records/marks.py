@@ -40,15 +40,20 @@ def load(
     session: Session, study: UUID, *, ids: Collection[UUID] | None = None, participants: Collection[str] | None = None
 ) -> dict[UUID, Kept]:
     """Return forms of a study by entry (of these entries, of these participants), removed ones too."""
-    rows = session.execute(
-        text(_FORMS),
-        {
-            "study": study,
-            "ids": None if ids is None else list(ids),
-            "codes": None if participants is None else list(participants),
-        },
-    )
+    given: dict[str, Any] = {"study": study}
+    query = _FORMS
+    if ids is not None:
+        given["ids"], query = list(ids), query + _OF_IDS
+    if participants is not None:
+        given["codes"], query = list(participants), query + _OF_PARTICIPANTS
+    rows = session.execute(text(query), given)
     return {row.id: _kept(row) for row in rows}
+
+
+def counts(session: Session, study: UUID, *, ready: Collection[str], past: Collection[str]) -> list[Row[Any]]:
+    """Return (code, site, ready, left_out) by participant: begun forms that are not past a step, counted in the database."""
+    given = {"study": study, "ready": list(ready), "past": [*past, "not_started"]}
+    return list(session.execute(text(_COUNTS), given))
 
 
 def take(
@@ -233,9 +238,23 @@ _FORMS: Final = """
         ) q on (q.participant_id, q.event_name, q.form_name, q.event_repeat, q.form_repeat)
              = (i.participant_id, i.event_name, i.form_name, i.event_repeat, i.form_repeat)
     where i.study_id = :study
-        and (cast(:ids as uuid[]) is null or i.id = any(cast(:ids as uuid[])))
-        and (cast(:codes as text[]) is null or p.code = any(cast(:codes as text[])))
-    order by p.code, i.event_name, i.form_name, i.event_repeat, i.form_repeat
+"""
+_OF_IDS: Final = " and i.id = any(:ids)"
+_OF_PARTICIPANTS: Final = " and p.code = any(:codes)"
+# Every entry is read, so nothing but what the count needs: neither versions nor signatures.
+_COUNTS: Final = """
+    select p.code, coalesce(s.code, '') as site,
+        count(*) filter (where i.status = any(:ready) and q.instance is null) as ready,
+        count(*) filter (where not (i.status = any(:ready)) or q.instance is not null) as left_out
+    from app.form_instance i join app.participant p on p.id = i.participant_id
+        left join app.site s on s.id = p.site_id
+        left join (
+            select distinct d.participant_id, d.event_name, d.form_name, d.event_repeat, d.form_repeat, true as instance
+            from app.discrepancy d where d.study_id = :study and d.state in ('open', 'reopened', 'answered')
+        ) q on (q.participant_id, q.event_name, q.form_name, q.event_repeat, q.form_repeat)
+             = (i.participant_id, i.event_name, i.form_name, i.event_repeat, i.form_repeat)
+    where i.study_id = :study and not i.is_removed and not (i.status = any(:past))
+    group by p.code, s.code order by p.code
 """
 _STEPS: Final = """
     select step, status_before, status, revision, reason, actor_name, at from app.form_step

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 from uuid import UUID
 
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import Actor
-from datamodel.access.rights import may
+from datamodel.access.rights import ROLES, may
 from datamodel.audit import ledger
 from datamodel.credentials import actions as credentials
 from datamodel.credentials import proofs
@@ -18,6 +18,8 @@ from datamodel.credentials import reads as credential_reads
 from datamodel.kernel.errors import Allowed, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
+from datamodel.notices import actions as notices
+from datamodel.notices.actions import Recipient
 from datamodel.signatures import reads, store
 from datamodel.signatures.demand import SESSION_OVER, Act, demand
 from datamodel.signatures.manifest import SALT_BYTES, Item, Signed, as_shown, digest, manifest, meant, message
@@ -35,6 +37,13 @@ RIGHTS: Final[Mapping[Act, str]] = {
 NOT_CONFIRMED: Final = Refused(
     "not-confirmed", "This was not confirmed by whoever signs, so nothing was signed.", "Confirm, then sign again."
 )
+_ALARM: Final = (
+    "Somebody who is signed in as {name} typed a wrong name or password five times when signing in the study {study}. Nothing "
+    "was signed, and every session of that account was ended.\n\nAsk {name} whether it was them. If it was not, close the "
+    "account under “People and rights”. The audit trail of the study has each try.\n"
+)
+#: The alarm is worth sending for this long.
+_ALARM_FOR: Final = timedelta(days=2)
 _ENDED: Final = frozenset({"credentials-misuse", "too-many-tries"})
 
 
@@ -193,6 +202,24 @@ def _tell(unit: UnitOfWork[Actor], *, study: str, act: Act, refusal: Refused) ->
             role=unit.actor.role(study),
             change={"new": {"act": act, "refusal": refusal.code}},
         )
+    if refusal.code == "credentials-misuse":
+        _alarm(unit, study=study, study_id=study_id)
+
+
+def _alarm(unit: UnitOfWork[Actor], *, study: str, study_id: UUID) -> None:
+    """Write to those who manage the study's people, at once (21 CFR 11.300(d))."""
+    roles = [role for role, held in ROLES.items() if "study:people:manage" in held]
+    with proofs.apart(unit) as own:
+        for account_id, mail_address in store.who_manages(own.session, study_id, roles):
+            notices.write(
+                own,
+                to=Recipient(account_id=account_id, study_id=study_id),
+                kind="misuse",
+                address=mail_address,
+                subject="Metricis: five wrong tries to sign",
+                text=_ALARM.format(name=unit.actor.name, study=study),
+                ends_at=own.instant + _ALARM_FOR,
+            )
 
 
 def _signed(unit: UnitOfWork[Actor], draft: _Draft, item: Item, signer: Signer) -> Signed:

@@ -33,6 +33,20 @@ def has_signed(session: Session, session_id: UUID, account_id: UUID) -> bool:
     return found.scalar_one_or_none() is not None
 
 
+def who_manages(session: Session, study: UUID, roles: Collection[str]) -> list[Row[Any]]:
+    """Return (account, mail address) of those with one of these roles in a study whose sign-in name is a mail address."""
+    return list(
+        session.execute(
+            text(
+                "select distinct a.id, a.sign_in_name from app.account a join app.membership m on m.account_id = a.id "
+                "where m.study_id = :study and m.role = any(:roles) and m.ended_at is null and a.is_active "
+                "and a.sign_in_name like '%@%' order by a.id"
+            ),
+            {"study": study, "roles": list(roles)},
+        )
+    )
+
+
 def of_records(session: Session, record_ids: Collection[UUID]) -> list[tuple[Signed, VoidRow | None]]:
     """Return every signature of these records, oldest first, with what made it void."""
     rows = session.execute(

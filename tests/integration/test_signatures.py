@@ -1,7 +1,9 @@
 """Forms verified, signed, locked and reopened on a real database, in real sessions, as different people."""
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -298,6 +300,19 @@ def test_nothing_is_signed_without_a_confirmation_in_the_same_unit(world):
     assert refusal.code == "not-confirmed"
 
 
+def test_a_sync_that_is_being_written_is_waited_for_and_then_refuses_what_was_shown_before(world):
+    seen, token = world.shown("701-1"), world.sign_in("ida")
+    values = orjson.dumps({"dose": "54", "pulse": "99", "temp": "36.6"}).decode()
+    with ThreadPoolExecutor(1) as pool:
+        with world.unit(world.service()) as unit:
+            records.revise_batch(unit, study=STUDY, form="vs", rows=[("701-1", "v1", 0, 0, "complete", values)])
+            signing = pool.submit(refused, world.sign, token, seen)
+            time.sleep(0.5)
+            assert not signing.done(), "it waits for the sync's transaction"
+        assert signing.result(timeout=30).code == "changed-since-shown"
+    assert world.life("701-1").signatures == ()
+
+
 # -- the components, situation by situation ------------------------------------------------------------------------
 
 
@@ -374,6 +389,11 @@ def test_five_wrong_tries_end_every_session_and_the_study_s_ledger_says_so(world
     told = [action for action, _ in world.events(owner_url)]
     assert told.count("signatures.refuse") == 4
     assert told.count("signatures.misuse") == told.count("credentials.misuse") == 1
+    with psycopg.connect(owner_url) as connection:
+        told_to = connection.execute("select account_id, kind, state, created_at from app.notice").fetchall()
+    assert told_to == [(world.accounts["mara"], "misuse", "waiting", world.now)], (
+        "who manages people hears of it at once"
+    )
     assert not any("wrong 0" in str(change) for _, change in world.events(owner_url)), "what was typed is kept nowhere"
     assert world.status("701-1") == "complete"
 
@@ -518,6 +538,12 @@ def test_signing_many_lists_and_skips_with_reasons_before_and_after(world):
     world.ask("701-2")
     with world.unit(world.actor("ida")) as unit:
         listed = life.waiting(unit.session, unit.actor, study=STUDY, step="sign")
+        counts = life.counts(unit.session, unit.actor, study=STUDY, step="sign")
+    assert [(one.participant, one.ready, one.left_out) for one in counts] == [
+        ("701-1", 1, 0),
+        ("701-2", 0, 1),
+        ("702-1", 0, 1),
+    ]
     assert {(one.form.participant, one.refusal.reason if one.refusal is not None else "") for one in listed} == {
         ("701-1", ""),
         ("701-2", "The form has an open query."),
