@@ -13,6 +13,7 @@ from apps.edge.api import note_refusal
 from apps.edge.pages import Pages
 from apps.edge.session import Participant, database_url, token_of
 from apps.participant import views
+from datamodel.access.actor import Actor
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.links import devices
@@ -26,9 +27,10 @@ def router(pages: Pages) -> APIRouter:
     """Return the participant's pages."""
     routes = APIRouter(prefix="/me")
 
-    def phone(request: Request, template: str, view: Any, **values: Any) -> Response:
+    def phone(request: Request, actor: Actor, template: str, view: Any, **values: Any) -> Response:
         form = cookies.form_token(token_of(request))
-        return pages.render(template, view.t, view=view, person=view.person, form=form, **values)
+        acting = view.t("home.acting", code=view.person.code) if actor.kind == "caregiver" else ""
+        return pages.render(template, view.t, view=view, person=view.person, form=form, acting=acting, **values)
 
     @routes.get("")
     def home(request: Request, actor: Participant) -> Response:
@@ -36,13 +38,13 @@ def router(pages: Pages) -> APIRouter:
         with unit_of_work(database_url(), actor) as unit:
             view = views.home(unit.session, actor, at=unit.instant)
             has_pin = devices.owner(unit.session, secret, now=unit.instant) == actor.id
-        return phone(request, "home.html", view, here="tasks", has_pin=has_pin)
+        return phone(request, actor, "home.html", view, here="tasks", has_pin=has_pin)
 
     @routes.get("/consent")
     def consent(request: Request, actor: Participant) -> Response:
         with unit_of_work(database_url(), actor) as unit:
             view = views.consent(unit.session, actor, at=unit.instant)
-        return phone(request, "consent.html", view, here="consent")
+        return phone(request, actor, "consent.html", view, here="consent")
 
     @routes.get("/task/{assignment}")
     def task(assignment: UUID, request: Request, actor: Participant) -> Response:
@@ -53,7 +55,7 @@ def router(pages: Pages) -> APIRouter:
         if view.blocked is not None:
             note_refusal(actor, view.blocked, asked_for="open a task")
         status = 403 if view.blocked is not None else 200
-        return phone(request, "task.html", view, here="tasks", status=status)
+        return phone(request, actor, "task.html", view, here="tasks", status=status)
 
     @routes.get("/sw.js")
     def worker() -> Response:

@@ -48,8 +48,6 @@ class Home:
     greeting: str
     progress: str
     cards: list[Card]
-    #: who acts, when that is not the participant
-    acting: str
     scripts: dict[str, Any]
 
 
@@ -104,7 +102,6 @@ def home(session: Session, actor: Actor, *, at: datetime) -> Home:
         greeting=t(greeting),
         progress=t("home.progress", done=done, total=len(cards)) if cards else "",
         cards=cards,
-        acting=t("home.acting", code=person.code) if actor.kind == "caregiver" else "",
         scripts=_scripts(t, person, actor),
     )
 
