@@ -4,6 +4,8 @@ All of them run as the owner with a search path of their own, so that neither a 
 session changes what they mean; names are written with their schema.
 """
 
+# ruff: noqa: S608 - the SQL is made of constants
+
 from typing import Final
 
 #: What policies ask; the application may call them, as a policy is checked as whoever runs the statement.
@@ -53,67 +55,101 @@ begin
 end $$
 """
 
+#: Written in PL/pgSQL although they are plain queries: it keeps their plans for the session, SQL functions plan each time.
+_LIST: Final = """
+declare
+    given jsonb := app.scope();
+    found uuid[];
+begin
+    if given is null then
+        return '{}';
+    end if;
+    %s
+    return coalesce(found, '{}');
+end
+"""
 _STUDIES: Final = """
-    select coalesce(array_agg(s.id), '{{}}') from app.study s
-    where s.code = any (array(select jsonb_array_elements_text(app.scope()->'{key}')))
+    if given->'%s' <> '[]' then
+        select array_agg(s.id) into found from app.study s
+        where s.code = any (array(select jsonb_array_elements_text(given->'%s')));
+    end if;
 """
 
 
-def _function(name: str, answer: str, body: str, *, volatility: str = _HEAD) -> str:
-    return f"create or replace function app.{name} returns {answer} language sql {volatility} as $$ {body} $$"
+def _function(name: str, answer: str, body: str) -> str:
+    return f"create or replace function app.{name} returns {answer} language plpgsql {_HEAD} as $$ {body} $$"
+
+
+def _list(name: str, body: str) -> str:
+    return _function(name, "uuid[]", _LIST % body)
 
 
 FUNCTIONS: Final = (
     _SCOPE,
-    _function("scope_account()", "uuid", "select (app.scope()->>'a')::uuid"),
-    _function("scope_flags()", "text[]", "select array(select jsonb_array_elements_text(app.scope()->'f'))"),
+    _function("scope_account()", "uuid", "begin return (app.scope()->>'a')::uuid; end"),
+    _function("scope_flags()", "text[]", "begin return array(select jsonb_array_elements_text(app.scope()->'f')); end"),
     # own participants: of participants themselves and of who acts for them
-    _function("scope_people()", "uuid[]", "select array(select jsonb_array_elements_text(app.scope()->'p')::uuid)"),
+    _list("scope_people()", "found := array(select jsonb_array_elements_text(given->'p')::uuid);"),
     # studies with all their sites
-    _function("scope_open()", "uuid[]", _STUDIES.format(key="s")),
-    _function("scope_unblinded()", "uuid[]", _STUDIES.format(key="b")),
-    _function("scope_managed()", "uuid[]", _STUDIES.format(key="m")),
+    _list("scope_open()", _STUDIES % ("s", "s")),
+    _list("scope_unblinded()", _STUDIES % ("b", "b")),
+    _list("scope_managed()", _STUDIES % ("m", "m")),
     # studies of which one site is seen
-    _function(
+    _list(
         "scope_sited()",
-        "uuid[]",
-        "select coalesce(array_agg(s.id), '{}') from jsonb_array_elements(app.scope()->'t') one "
-        "join app.study s on s.code = one->>0",
+        """
+        if given->'t' <> '[]' then
+            select array_agg(s.id) into found from jsonb_array_elements(given->'t') one
+            join app.study s on s.code = one->>0;
+        end if;
+        """,
     ),
-    _function(
+    _list(
         "scope_sites()",
-        "uuid[]",
-        "select coalesce(array_agg(i.id), '{}') from jsonb_array_elements(app.scope()->'t') one "
-        "join app.study s on s.code = one->>0 join app.site i on i.study_id = s.id and i.code = one->>1",
+        """
+        if given->'t' <> '[]' then
+            select array_agg(i.id) into found from jsonb_array_elements(given->'t') one
+            join app.study s on s.code = one->>0 join app.site i on i.study_id = s.id and i.code = one->>1;
+        end if;
+        """,
     ),
     # every study of which anything is seen
-    _function(
+    _list(
         "scope_studies()",
-        "uuid[]",
-        """
-        with given as materialized (select app.scope() as content)
-        select coalesce(array_agg(s.id), '{}') from app.study s, given g
-        where s.code = any (array(select jsonb_array_elements_text(g.content->'s')))
-           or s.code = any (array(select one->>0 from jsonb_array_elements(g.content->'t') one))
-           or s.id = any (array(select p.study_id from app.participant p where p.id = any (
-                array(select jsonb_array_elements_text(g.content->'p')::uuid))))
+        _STUDIES % ("s", "s")
+        + """
+        if given->'t' <> '[]' or given->'p' <> '[]' then
+            found := found || app.scope_sited() || array(
+                select p.study_id from app.participant p
+                where p.id = any (array(select jsonb_array_elements_text(given->'p')::uuid))
+            );
+        end if;
         """,
     ),
     # participants that are seen one by one: of a site, or one's own
     _function(
         "scope_participants()",
         "setof uuid",
-        "select p.id from app.participant p where p.site_id = any (app.scope_sites()) "
-        "and p.study_id = any (app.scope_sited()) union all select unnest(app.scope_people())",
+        """
+        begin
+            return query select p.id from app.participant p where p.site_id = any (app.scope_sites())
+                and p.study_id = any (app.scope_sited());
+            return query select unnest(app.scope_people());
+        end
+        """,
     ),
     # staff and machines of the studies that are seen; never participants
     _function(
         "scope_colleagues()",
         "setof uuid",
-        "select a.id from app.account a join app.membership m on m.account_id = a.id "
-        "where a.kind in ('staff', 'machine') and m.study_id = any (app.scope_open() || app.scope_sited())",
+        """
+        begin
+            return query select a.id from app.account a join app.membership m on m.account_id = a.id
+                where a.kind in ('staff', 'machine') and m.study_id = any (app.scope_open() || app.scope_sited());
+        end
+        """,
     ),
-    _function("has_nobody()", "boolean", "select not exists (select from app.account)"),
+    _function("has_nobody()", "boolean", "begin return not exists (select from app.account); end"),
     # a change before its ledger event is noted and looked at again when the transaction commits
     """
     create or replace function app.need_event() returns trigger language plpgsql security definer

@@ -176,8 +176,8 @@ def seen_and_written(table: str, guard: Guard, columns: Iterable[str]) -> tuple[
     if seen is None or not guard.is_blinded:
         return seen
     return tuple(  # type: ignore[return-value]
-        f"({one}) and exists (select from app.participant p where p.id = {table}.participant_id "
-        "and p.study_id = any ((select app.scope_unblinded())::uuid[]))"
+        f"({one}) and (select p.study_id = any ((select app.scope_unblinded())::uuid[]) "
+        f"from app.participant p where p.id = {table}.participant_id)"
         for one in seen
     )
 
@@ -194,22 +194,23 @@ def _general(table: str, guard: Guard, columns: set[str]) -> tuple[str, str] | N
         found = _flag("door", "administrator", "service")
         if "account_id" in columns:
             found += (
-                f" or account_id = {_SELF} or exists (select from app.account a "
-                f"where a.id = {table}.account_id and a.participant_id is not null)"
+                f" or account_id = {_SELF} or (select a.participant_id is not null from app.account a "
+                f"where a.id = {table}.account_id)"
             )
         return found, found
     if guard.through is not None:
         column, parent = guard.through
-        found = f"exists (select from app.{parent} q where q.id = {table}.{column})"
+        # A scalar query, as that is looked up row by row: planned as EXISTS, one row might cost a read of all parents.
+        found = f"(select true from app.{parent} q where q.id = {table}.{column})"
     elif guard.scope == "study":
         found = f"study_id = any ({_STUDIES})"
     elif {"study_id", "participant_id"} <= columns:
         found = (
-            f"study_id = any ({_STUDIES}) and (study_id = any ({_OPEN}) "
-            "or participant_id in (select app.scope_participants()))"
+            f"study_id = any ({_OPEN}) or (participant_id in (select app.scope_participants()) "
+            f"and study_id = any ({_STUDIES}))"
         )
     elif "participant_id" in columns:
-        found = f"exists (select from app.participant q where q.id = {table}.participant_id)"
+        found = f"(select true from app.participant q where q.id = {table}.participant_id)"
     else:
         raise ValueError(f"The guard of {table} says participant; it has no participant_id, so name what it hangs on.")
     return found, found

@@ -39,24 +39,27 @@ def given() -> dict[Role, str]:
 def on_server(named: dict[Role, str], *, secret: Callable[[str], str]) -> dict[Role, str]:
     """Return all addresses on the server that `named` names, after making the roles that it leaves out.
 
-    `secret` gives the password of a role by name.
-
-    They are made when the owner's address is there, or when the only address is that of a role that may make roles: that
-    one is the owner then, and the application gets a role of its own.
+    They are made when the owner's address is there, or when the only address is that of a role that may make roles. An
+    administrator of the server makes all four and is none of them. `secret` gives the password of a role by name.
     """
     urls = dict(named)
-    if set(urls) == {"app"} and may_make_roles(urls["app"]):
-        urls = {"owner": urls["app"]}
-    if "owner" not in urls or set(urls) == set(ROLES):
+    first = urls.get("owner") or (urls["app"] if set(urls) == {"app"} else "")
+    if not first or set(urls) == set(ROLES):
         return urls
+    is_administrator, may_make = standing(first)
+    if "owner" not in urls and not may_make:
+        return urls
+    urls = {role: url for role, url in urls.items() if url != first}
+    if not is_administrator:
+        urls["owner"] = first
     names: dict[str, str] = roles.Roles()._asdict() | {role: str(make_url(url).username) for role, url in urls.items()}
     missing = [role for role in ROLES if role not in urls]
-    made = make(urls["owner"], roles.Roles(**names), logins={names[role]: secret(names[role]) for role in missing})
-    owner = make_url(urls["owner"]).set(drivername="postgresql")
+    lent = make(first, roles.Roles(**names), logins={names[role]: secret(names[role]) for role in missing})
+    base = make_url(first).set(drivername="postgresql")
     for role in missing:
-        theirs = owner.set(username=names[role], password=secret(names[role]))
+        theirs = base.set(username=names[role], password=secret(names[role]))
         urls[role] = theirs.render_as_string(hide_password=False)
-    if not made and "migrator" in missing:
+    if not lent and "migrator" in missing:
         urls["migrator"] = urls["owner"]  # which no administrator of the server has lent to another role
     return urls
 
@@ -81,18 +84,19 @@ def make(admin_url: str, names: roles.Roles, *, logins: dict[str, str]) -> bool:
         engine.dispose()
 
 
-def may_make_roles(url: str) -> bool:
-    """Whether the role of this address is an administrator of the server, or may make roles."""
+def standing(url: str) -> tuple[bool, bool]:
+    """Return whether the role of this address is an administrator of the server, and whether it may make roles."""
     try:
         with psycopg.connect(libpq_url(url), connect_timeout=10) as connection:
             row = connection.execute(
-                "select rolsuper or rolcreaterole from pg_roles where rolname = current_user"
+                "select rolsuper, rolsuper or rolcreaterole from pg_roles where rolname = current_user"
             ).fetchone()
     except psycopg.OperationalError as error:
         raise TransientFault(
-            "The database that METRICIS_DATABASE_URL names does not answer. Check that it runs, then do it again."
+            "The database that METRICIS_DATABASE_URL or METRICIS_OWNER_URL names does not answer. Check that it runs, then "
+            "do it again."
         ) from error
-    return bool(row and row[0])
+    return bool(row and row[0]), bool(row and row[1])
 
 
 def lacking(role: Role) -> FaultError:
