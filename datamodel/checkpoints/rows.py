@@ -7,9 +7,9 @@ writes them carries their digest already. Sealed values are left out, as a chang
 altered unseen anyway.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -68,13 +68,14 @@ def tables(session: Session) -> dict[str, list[str]]:
     return {row.relname: list(row.columns) for row in rows}
 
 
-def digests(session: Session, columns: Columns, events: Collection[UUID] | None = None) -> dict[UUID, str]:
-    """Return the digest of each event's rows (of `events`, or of all) over these columns; no rows, no digest."""
+def digests(session: Session, columns: Columns, *, new: "New | None" = None) -> dict[UUID, str]:
+    """Return the digest of each event's rows (of what is `new`, or of all) over these columns; no rows, no digest."""
     session.execute(text("set local timezone to 'UTC'"))
     found: dict[UUID, list[str]] = {}
     for table in sorted(columns):
-        query = _query(session, table, columns[table], is_limited=events is not None)
-        for row in session.execute(text(query), {} if events is None else {"events": list(events)}):
+        query = _query(session, table, columns[table], is_limited=new is not None)
+        given = {} if new is None else {"after": new.after, "upto": new.upto, "again": list(new.again)}
+        for row in session.execute(text(query), given):
             found.setdefault(row.event_id, []).append(f"{table}:{row.digest}")
     return {event: _joined(parts) for event, parts in found.items()}
 
@@ -84,11 +85,14 @@ def _query(session: Session, table: str, columns: Sequence[str], *, is_limited: 
     values = ", ".join(
         f"case when t.{quote(one)}::text like 'enc:v_:%' then null else to_jsonb(t.{quote(one)}) end" for one in columns
     ).replace(":", "\\:")
-    limit = "where t.event_id = any(:events)" if is_limited else ""
+    limit = (
+        "where t.event_id in (select s.event_id from app.audit_entry s where s.position > :after and s.position <= :upto) "
+        "or t.event_id = any(:again)"
+    )
     return (
         "select h.event_id, encode(sha256(string_agg(h.one, ''\\:\\:bytea order by h.one)), 'hex') as digest from ("  # noqa: S608
         f"select t.event_id, sha256(convert_to(jsonb_build_array({values})\\:\\:text, 'UTF8')) as one "
-        f"from app.{quote(table)} t {limit}) h group by h.event_id"
+        f"from app.{quote(table)} t {limit if is_limited else ''}) h group by h.event_id"
     )
 
 
@@ -105,17 +109,22 @@ def attested_upto(session: Session) -> int:
     return int(found or 0)
 
 
-def to_attest(session: Session, after: int, upto: int) -> set[UUID]:
-    """Return the events after one position and up to another whose rows are to be attested (again)."""
-    rows = session.execute(
-        text(
-            "select e.id, e.action, e.change from app.audit_entry s join app.audit_event e on e.id = s.event_id "
-            "where s.position > :after and s.position <= :upto and e.action <> :action"
-        ),
-        {"after": after, "upto": upto, "action": ACTION},
-    ).all()
-    again = [UUID(one) for row in rows if row.action == "records.redact" for one in row.change.get("again", ())]
-    return {row.id for row in rows} | set(again)
+class New(NamedTuple):
+    """Events whose rows are to be attested: after one position and up to another, and some again."""
+
+    after: int
+    upto: int
+    again: tuple[UUID, ...]
+
+
+def to_attest(session: Session, after: int, upto: int) -> New | None:
+    """Return what came after one position and up to another; None when that is attestations only."""
+    span = {"after": after, "upto": upto, "action": ACTION}
+    events = "from app.audit_entry s join app.audit_event e on e.id = s.event_id where s.position > :after and s.position <= :upto "
+    if not session.execute(text(f"select exists (select {events} and e.action <> :action)"), span).scalar_one():
+        return None
+    redacted = session.execute(text(f"select e.change {events} and e.action = 'records.redact'"), span).scalars()
+    return New(after, upto, tuple(UUID(one) for change in redacted for one in change.get("again", ())))
 
 
 def differences(session: Session, attested: Attested) -> Iterator[tuple[str, int, str]]:

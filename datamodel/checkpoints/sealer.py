@@ -157,9 +157,9 @@ class Sealer:
             with sealing(self.url) as session:
                 upto = rows.attested_upto(session)
                 after = max(upto, self._attested or 0)
-                events = rows.to_attest(session, after, position) if after < position else set()
-                columns = rows.tables(session) if events else {}
-                found = rows.digests(session, columns, events) if events else {}
+                new = rows.to_attest(session, after, position) if after < position else None
+                columns = rows.tables(session) if new else {}
+                found = rows.digests(session, columns, new=new) if new else {}
             self._attested = position
             if not found:
                 return False

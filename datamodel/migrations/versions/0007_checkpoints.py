@@ -44,7 +44,7 @@ create unique index ix_audit_entry_study on app.audit_entry (study_id, study_pos
 
 SEAL = f"""
 create function app.seal_events() returns bigint language plpgsql
-security definer set search_path = pg_catalog, pg_temp as $$
+security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
     newest bigint;
     horizon xid8;
@@ -76,7 +76,7 @@ begin
             case when f.study_id is not null then row_number() over (partition by f.study_id order by f.xid, f.seq)
                 + coalesce((select max(k.study_position) from app.audit_entry k where k.study_id = f.study_id), 0) end,
             sha256('\\x00'::bytea || f.body)
-        from app.audit_event f where f.xid < horizon and (after_xid is null or f.xid > after_xid);
+        from app.audit_event f where f.xid < horizon and f.xid > coalesce(after_xid, '0'::xid8);
     end if;
     select coalesce(max(position), 0) into newest from app.audit_entry;
     return newest;
