@@ -108,7 +108,7 @@ def main(pairs: int) -> int:
         os.environ["METRICIS_HOME"] = folder
         server = Cluster(Path(folder) / "postgres").ensure_running()
         try:
-            url, names = prepare(server, Roles()), Roles()
+            url = prepare(server, Roles())
             with unit_of_work(url, KNOCKING) as unit:
                 service = access.service_actor(unit.session)
             insert(url, service, "warm")
