@@ -70,4 +70,4 @@ def form_token(holder: str) -> str:
 
 def is_form_token(holder: str, token: str) -> bool:
     """Return whether a form's token is the one for this browser."""
-    return bool(holder) and hmac.compare_digest(form_token(holder), token)
+    return bool(holder) and hmac.compare_digest(form_token(holder).encode(), token.encode())

@@ -95,7 +95,7 @@ def spend_code(unit: UnitOfWork[Actor], account_id: UUID, code: str) -> str:
     """
     shown = "".join(code.split()).replace("-", "")
     with apart(unit) as own:
-        if shown.isdigit() and len(shown) == _DIGITS:
+        if shown.isascii() and shown.isdigit() and len(shown) == _DIGITS:
             row = store.totp(own.session, account_id)
             if row is None or row.confirmed_at is None:
                 return ""
@@ -109,9 +109,9 @@ def spend_code(unit: UnitOfWork[Actor], account_id: UUID, code: str) -> str:
 
 def matching_step(session: Session, row: TotpRow, code: str, seconds: int) -> int | None:
     """Return the time step whose code this is, among the present one and its neighbours."""
-    generator = pyotp.TOTP(opened(session, row))
+    generator, shown = pyotp.TOTP(opened(session, row)), "".join(code.split()).encode()
     now = seconds // STEP
-    found = [now + off for off in _AROUND if hmac.compare_digest(generator.generate_otp(now + off), code)]
+    found = [now + off for off in _AROUND if hmac.compare_digest(generator.generate_otp(now + off).encode(), shown)]
     return found[0] if found else None
 
 

@@ -303,6 +303,18 @@ def test_codes_are_not_guessed(world):
     assert world.no_second(half, world.code(generator)) == "too-many-tries"
 
 
+@pytest.mark.parametrize("code", ["", "٣٣٣٣٣٣", "１２３４５６", "-1", "12345é", "x" * 5000])
+def test_what_is_no_code_is_a_wrong_code(world, code):
+    generator = world.use_authenticator()
+    assert world.no_second(world.sign_in().half, code) == "code-wrong"
+    with world.unit(world.actor()) as unit:
+        factors.drop_totp(unit, account_id=world.ada)
+        factors.begin_totp(unit, account_id=world.ada)
+    with pytest.raises(RefusedError, match="not the code"), world.unit(world.actor()) as unit:
+        factors.finish_totp(unit, account_id=world.ada, code=code)
+    assert generator
+
+
 def test_ten_recovery_codes_each_work_once(world):
     world.use_authenticator()
     assert len(set(world.recovery)) == 10

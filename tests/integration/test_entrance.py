@@ -278,8 +278,10 @@ def test_every_changing_route_refuses_what_is_not_a_form_of_ours(world, browser)
     assert browser.get("/account").status_code == 200, "still signed in, nothing happened"
 
 
-def test_a_token_of_another_browser_is_worth_nothing(world, browser):
-    answer = browser.post("/sign-in", data={"name": NAME, "password": PASSWORD, "form": form_token("another")})
+@pytest.mark.parametrize("token", [form_token("another"), "é" * 64, "٣", ""])
+def test_a_token_of_another_browser_is_worth_nothing(world, browser, token):
+    browser.get("/sign-in")
+    answer = browser.post("/sign-in", data={"name": NAME, "password": PASSWORD, "form": token})
     assert answer.status_code == 403
     assert SESSION not in browser.cookies
 
