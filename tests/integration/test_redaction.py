@@ -113,7 +113,15 @@ def rows_with(owner_url, word):
 
 
 def test_a_value_goes_everywhere_and_all_proofs_stay(scene, owner_url, home):
+    with reading(scene, MANAGER) as session:
+        question = session.execute(text("select id from app.discrepancy")).scalar_one()
+    with unit_of_work(scene, MANAGER) as unit:
+        discrepancies.answer(
+            unit, study=STUDY, discrepancy_id=question, words=f"Yes, “{NAME} felt well” is what was said."
+        )
+    # No event of the ledger carries a value.
     assert set(rows_with(owner_url, NAME)) == {"form_revision", "discrepancy", "discrepancy_step"}
+    assert verdict(scene, home).is_ok
     done = redact(scene)
     assert (done.revisions, done.questions) == ((2, 3), 1)
     assert rows_with(owner_url, NAME) == []
