@@ -100,7 +100,7 @@ def parse_xml(text: str | bytes) -> etree._Element:
         root = etree.fromstring(raw, parser)
     except etree.XMLSyntaxError as error:
         raise ApiError(400, f"The data being imported is not formatted correctly as XML: {error.msg}") from error
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise ApiError(400, _NO_DOCTYPE)
     return root
 
