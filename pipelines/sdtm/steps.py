@@ -1,5 +1,6 @@
 """Build the SDTM of a study's newest snapshot and write it as a package."""
 
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from datamodel.access.actor import KNOCKING
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.kernel.errors import FaultError, require
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.packages.manifest import Manifest, Provenance, verify_package
@@ -54,16 +55,23 @@ def export(url: str, *, study: str, marts: Path, exports: Path) -> Export:
     folder = exports / study / "sdtm" / f"{snapshot.number:04d}"
     if folder.exists():
         return _present(folder, snapshot)
-    with unit_of_work(url, actor, reason="after a sync") as unit:
-        manifest = _write(folder, snapshot, protocol_id=studies.study(unit.session, study).protocol_id)
-        ledger.record(
-            unit,
-            "sdtm.export",
-            study_id=studies.study(unit.session, study).id,
-            subject=f"snapshot:{snapshot.number}",
-            role=actor.role(study),
-            change={"new": {"files": [{"name": file.name, "sha256": file.sha256} for file in manifest.files]}},
-        )
+    with reading(url, actor) as session:
+        about = studies.study(session, study)
+    # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.
+    manifest = _write(folder, snapshot, protocol_id=about.protocol_id)
+    try:
+        with unit_of_work(url, actor, reason="after a sync") as unit:
+            ledger.record(
+                unit,
+                "sdtm.export",
+                study_id=about.id,
+                subject=f"snapshot:{snapshot.number}",
+                role=actor.role(study),
+                change={"new": {"files": [{"name": file.name, "sha256": file.sha256} for file in manifest.files]}},
+            )
+    except BaseException:
+        shutil.rmtree(folder)  # what the ledger does not know is not there
+        raise
     return Export(folder=folder, snapshot=snapshot.number, rows=_rows(manifest), is_new=True)
 
 
