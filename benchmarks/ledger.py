@@ -73,7 +73,7 @@ def commits(url: str, path: Path, *, seconds: int, rate: int = 0) -> float:
     """Run pgbench; return commits a second."""
     command = [PGBENCH, "-n", "-c", WRITERS, "-j", 2, "-T", seconds, "-f", path, *(["-R", rate] if rate else []), url]
     done = subprocess.run([str(one) for one in command], capture_output=True, text=True, check=True)
-    return float(re.search(r"tps = ([\d.]+)", done.stdout)[1])
+    return int(re.search(r"actually processed: (\d+)", done.stdout)[1]) / seconds
 
 
 def sealing_process(url: str) -> None:
