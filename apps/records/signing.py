@@ -7,6 +7,7 @@ from typing import Any, Final
 import panel_material_ui as pmui
 from markupsafe import Markup
 
+from apps.records import views
 from apps.shell.frame import THEME, Visit, acts, pane
 from apps.shell.session import acting, clock, reading
 from apps.shell.words import markup
@@ -61,8 +62,8 @@ class SigningDialog:
     def __init__(self, visit: Visit, *, act: str, done: Callable[[Outcome], None]) -> None:
         self.visit, self.act, self.done = visit, act, done
         self.listed: Sequence[Listed] = ()
-        self.words = pane(Markup(""))
-        self.error = pane(Markup(""))
+        self.words = pane(Markup(""), views.style())
+        self.error = pane(Markup(""), views.style())
         self.meaning = pmui.RadioBoxGroup(
             label="Meaning of this signature",
             options={f"{one.capitalize()}: {MEANINGS[one]}": one for one in OFFERED},
@@ -172,8 +173,8 @@ class ReasonDialog:
 
     def __init__(self, visit: Visit, done: Callable[[], None]) -> None:
         self.visit, self.done, self.shown = visit, done, None
-        self.words = pane(Markup(""))
-        self.error = pane(Markup(""))
+        self.words = pane(Markup(""), views.style())
+        self.error = pane(Markup(""), views.style())
         self.reason = pmui.TextAreaInput(label="Why it is reopened", rows=3, max_length=500, **_WIDE)
         self.go = pmui.Button(label="Reopen", variant="contained", margin=(0, 8, 0, 0))
         self.cancel = pmui.Button(label="Cancel", variant="outlined", margin=0)
