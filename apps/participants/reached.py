@@ -36,7 +36,7 @@ class _Section:
         )
         self.mail = pmui.TextInput(label="Mail address (may stay empty)", max_length=254, width=260, **plain)
         self.add = pmui.Button(label="Add caregiver", variant="outlined", margin=0)
-        self.whom = pmui.Select(label="Who", width=220, **plain)
+        self.whom = pmui.RadioBoxGroup(label="Who", options={_OWN: "own"}, value="own", inline=True, margin=0)
         self.hand = pmui.Button(label="Make a sign-in link", variant="outlined", margin=0)
         self.end = pmui.Button(label="End caregiver", variant="outlined", margin=0)
         for button, done in ((self.add, self._add), (self.hand, self._hand), (self.end, self._end)):
