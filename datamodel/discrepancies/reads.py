@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -12,6 +12,9 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.kernel.errors import NotFoundError, require
 from datamodel.study import reads as study_reads
+
+#: Stands where a question tells what was received in a blinded field.
+_BLINDED: Final = "The value is blinded and not shown to your role; somebody who may see it looks after this question."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,12 @@ def discrepancies(
             "form": form_name,
             "search": f"%{search}%",
             "id": None,
+            "hidden": sorted(hidden := _hidden(session, actor, study=study, study_id=found.id)),
             "limit": limit,
             "offset": offset,
         },
     )
-    return [_discrepancy(row) for row in rows]
+    return [_discrepancy(row, hidden) for row in rows]
 
 
 def thread(session: Session, actor: Actor, *, study: str, discrepancy_id: UUID) -> tuple[Discrepancy, list[Step]]:
@@ -92,6 +96,7 @@ def thread(session: Session, actor: Actor, *, study: str, discrepancy_id: UUID) 
             "form": None,
             "search": "%",
             "id": discrepancy_id,
+            "hidden": sorted(hidden := _hidden(session, actor, study=study, study_id=found.id)),
         },
     ).one_or_none()
     if row is None:
@@ -100,7 +105,11 @@ def thread(session: Session, actor: Actor, *, study: str, discrepancy_id: UUID) 
         text("select state, text, actor_name, at from app.discrepancy_step where discrepancy_id = :id order by at, id"),
         {"id": discrepancy_id},
     )
-    return _discrepancy(row), [Step(one.state, one.text, one.actor_name, one.at) for one in steps]
+    is_hidden = _field(row) in hidden
+    return _discrepancy(row, hidden), [
+        Step(one.state, _BLINDED if is_hidden and _repeats(one.text, row) else one.text, one.actor_name, one.at)
+        for one in steps
+    ]
 
 
 def counts(session: Session, actor: Actor, *, study: str) -> dict[str, int]:
@@ -125,7 +134,29 @@ def _own_site(actor: Actor, study: str) -> str | None:
     return membership.site if membership else None
 
 
-def _discrepancy(row: Row[Any]) -> Discrepancy:
+def _hidden(session: Session, actor: Actor, *, study: str, study_id: UUID) -> frozenset[str]:
+    """Return the fields whose values, old, new or refused, this reader may not see."""
+    if may(actor, "study:blinded:read", study=study):
+        return frozenset()
+    try:
+        protocol = study_reads.design(session, study_id).protocol
+    except NotFoundError:
+        return frozenset()
+    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
+
+
+def _field(row: Row[Any]) -> str:
+    """Return the field of a question; a part of a check box (`name___code`) counts as its field."""
+    return str(row.field).partition("___")[0]
+
+
+def _repeats(words: str, row: Row[Any]) -> bool:
+    """Return whether a step tells what was received, as the one that opened the question does."""
+    return words == row.reason or bool(row.value and row.value in words)
+
+
+def _discrepancy(row: Row[Any], hidden: frozenset[str]) -> Discrepancy:
+    is_hidden = _field(row) in hidden
     return Discrepancy(
         id=row.id,
         participant=row.record,
@@ -135,9 +166,9 @@ def _discrepancy(row: Row[Any]) -> Discrepancy:
         event_repeat=row.event_repeat,
         form_repeat=row.form_repeat,
         field=row.field,
-        value=row.value,
+        value="" if is_hidden else row.value,
         rule=row.rule,
-        reason=row.reason,
+        reason=_BLINDED if is_hidden else row.reason,
         state=row.state,
         opened_at=row.opened_at,
         changed_at=row.changed_at,
@@ -157,7 +188,8 @@ _SELECT = f"""
         and (cast(:participant as text) is null or d.record = :participant)
         and (cast(:form as text) is null or d.form_name = :form)
         and (cast(:id as uuid) is null or d.id = :id)
-        and (d.record ilike :search or d.field ilike :search or d.reason ilike :search)
+        and (d.record ilike :search or d.field ilike :search
+            or (d.reason ilike :search and not split_part(d.field, '___', 1) = any(cast(:hidden as text[]))))
 """  # noqa: S608 - made of our own constants only
 _COUNTS = f"select d.state, count(*) as number {_FROM} group by d.state"
 _BY_CELL = f"""

@@ -20,6 +20,7 @@ from datamodel.access import actions as access
 from datamodel.access.actor import KNOCKING
 from datamodel.access.rights import may
 from datamodel.discrepancies import actions as discrepancies
+from datamodel.discrepancies import reads as questions
 from datamodel.discrepancies.life import Question
 from datamodel.kernel.database import engine_for
 from datamodel.kernel.errors import MetricisError
@@ -241,6 +242,19 @@ def test_no_view_of_the_ledger_shows_a_mark_to_whoever_is_blinded(marked, who):
             )
     assert told
     assert MARK not in "".join(told)
+
+
+@pytest.mark.parametrize("who", ["coordinator", "manager", "investigator"])
+def test_a_question_about_a_blinded_value_does_not_tell_it_nor_is_it_found_by_it(marked, who):
+    seer = marked.actor(who)
+    with reading(marked.url, seer) as session:
+        every = questions.discrepancies(session, seer, study=dashboard.STUDY)
+        about = next(one for one in every if one.field == "arm_planned")
+        told = str(questions.thread(session, seer, study=dashboard.STUDY, discrepancy_id=about.id))
+        found = questions.discrepancies(session, seer, study=dashboard.STUDY, search=MARK)
+    assert MARK not in str(every) + told
+    assert "blinded" in about.reason
+    assert found == []
 
 
 def tables(path):
