@@ -5,6 +5,7 @@ blinded fields `study:blinded:read`.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from datamodel.access.actor import Actor, Membership
@@ -215,6 +216,12 @@ def roles_with(permission: str) -> list[str]:
     return [role_in_words(role) for role, held in ROLES.items() if permission in held and role != "service"]
 
 
+@cache
+def _who_may(permission: str) -> str:
+    who = roles_with(permission)
+    return f"Roles that may: {', '.join(who)}." if who else ""
+
+
 def may(actor: Actor, permission: str, *, study: str = "", site: str | None = None) -> Answer:
     """Answer whether `actor` may do `permission` in the study with code `study` (at `site`, when one is meant).
 
@@ -241,10 +248,8 @@ def may(actor: Actor, permission: str, *, study: str = "", site: str | None = No
 def _within(membership: Membership, permission: str, *, meaning: str, site: str | None) -> Answer:
     study, granted = membership.study, permission == UNBLINDING and membership.is_unblinded
     if permission not in ROLES[membership.role] and not granted:
-        who = roles_with(permission)
         said = f"The role {role_in_words(membership.role)} may not {meaning}."
-        next_step = f"Roles that may: {', '.join(who)}." if who else ""
-        return Denied("role-lacks-permission", said, next_step, permission, study)
+        return Denied("role-lacks-permission", said, _who_may(permission), permission, study)
     if membership.site is None:
         return Allowed()
     if site is not None and membership.site != site:
