@@ -52,6 +52,7 @@ class _Form:
         self.dialogs = {
             act: SigningDialog(visit, act=act, done=lambda outcome, act=act: self._done(act, outcome))
             for act in ("sign", "lock")
+            if act in found.may
         }
         self.reason = ReasonDialog(visit, done=lambda: self._done("reopen"))
         presses = {"verify": self._verify, "sign": self._ask, "lock": self._ask, "reopen": self._reopen}
@@ -62,7 +63,9 @@ class _Form:
 
     def layout(self) -> Any:
         """Return everything beneath each other."""
-        dialogs = [self.reason.dialog, *(one.dialog for one in self.dialogs.values())] if self.found.may else []
+        dialogs = [one.dialog for one in self.dialogs.values()]
+        if "reopen" in self.found.may:
+            dialogs.append(self.reason.dialog)
         return column(self.head, self.row, self.life, self.body, *dialogs)
 
     def _draw(self) -> None:

@@ -24,15 +24,6 @@ from datamodel.study import reads as study_reads
 #: More than this are not signed with one confirmation.
 MOST: Final = 300
 
-#: as many columns of forms as the window is wide enough for
-_COLUMNS: Final = {
-    "width": "100%",
-    "& .MuiFormGroup-root": {
-        "display": "grid",
-        "gridTemplateColumns": "repeat(auto-fill, minmax(min(100%, 440px), 1fr))",
-    },
-}
-
 
 @dataclass(frozen=True)
 class WaitingList:
@@ -117,9 +108,7 @@ class _Bulk:
     def __init__(self, visit: Visit, found: WaitingList, path: str) -> None:
         self.visit, self.found, self.path = visit, found, path
         self.head, self.left_out = pane(Markup(""), views.style()), pane(Markup(""), views.style())
-        self.ticks = pmui.CheckBoxGroup(
-            label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0), sx=_COLUMNS
-        )
+        self.ticks = pmui.CheckBoxGroup(label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0))
         self.all = pmui.Button(label="Choose all", variant="outlined", margin=(0, 8, 0, 0))
         self.none = pmui.Button(label="Choose none", variant="outlined", margin=(0, 8, 0, 0))
         self.go = pmui.Button(label="Sign", variant="contained", margin=(0, 8, 0, 0))
