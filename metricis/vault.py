@@ -95,12 +95,12 @@ def cutover_check(
     from metricis.local.installation import enter
     from metricis.local.people import installer
 
-    app_url = enter()
+    owner, app_url = owner_url(), enter()  # in this order: what is entered is all that is known afterwards
     actor = installer(app_url)
     if restored:
         with unit_of_work(app_url, actor, reason="test restore of a backup") as unit:
             record_restore(unit, how=restored)
-    found = check(Place(settings(), app_url, owner_url()), actor, study)
+    found = check(Place(settings(), app_url, owner), actor, study)
     if as_json:
         lines = [{"name": one.name, "ok": one.is_green, "found": one.found, "to_do": one.to_do} for one in found.lines]
         typer.echo(
