@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from apps.edge.app import create_edge
+from datamodel.audit import ledger
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from pipelines.intake.steps import drain
@@ -44,7 +45,7 @@ def rows(scene, statement, **values):
 
 def shorten(scene, trials=4, practice=1):
     """Make the assigned task short, so that a test takes seconds."""
-    with unit_of_work(scene.url, scene.installer) as unit:
+    with unit_of_work(scene.url, scene.owner) as unit:
         unit.session.execute(
             text(
                 "update app.battery set tasks = jsonb_set(tasks, '{0,parameters}', tasks->0->'parameters' || "
@@ -53,6 +54,7 @@ def shorten(scene, trials=4, practice=1):
             ),
             {"trials": trials, "practice": practice},
         )
+        ledger.record(unit, "test.shorten")
 
 
 def enter(scene, context, base, code=CODE):
