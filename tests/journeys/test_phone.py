@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from apps.edge.app import create_edge
+from apps.entrance.app import routes as entrance
 from datamodel.audit import ledger
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
@@ -29,7 +30,9 @@ def scene(database_url, home, monkeypatch):
 
 @pytest.fixture
 def base(scene, serve):
-    return serve(create_edge())
+    app = create_edge()
+    app.include_router(entrance())
+    return serve(app)
 
 
 @pytest.fixture
