@@ -301,7 +301,7 @@ PAGES.declare(
     Page(
         path="/app/{study}/review",
         title="Changes to review",
-        permission="study:audit:read",
+        permission="study:records:read",
         build=review,
         rail="Study",
         key="r",

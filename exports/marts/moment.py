@@ -75,9 +75,7 @@ def as_of(
     return replace(open_folder(place, study=study, unblinded=unblinded, site=site), taken_at=at)
 
 
-def _make(
-    url: str, place: Path, *, service: Actor, about: studies.Study, position: int, at: datetime
-) -> None:
+def _make(url: str, place: Path, *, service: Actor, about: studies.Study, position: int, at: datetime) -> None:
     """Build both files aside and rename the folder; whoever comes second finds it there."""
     place.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(place.parent), source.as_of(url, actor=service, study_id=about.id, position=position) as of:

@@ -112,7 +112,9 @@ def test_password_and_code_by_keyboard_alone(scene, base, open_page, pictures):
         setup = factors.begin_totp(unit, account_id=scene.accounts["coordinator"])
     generator = pyotp.TOTP(setup.secret)
     with unit_of_work(scene.url, scene.actor("coordinator")) as unit:
-        factors.finish_totp(unit, account_id=scene.accounts["coordinator"], code=generator.at(int(unit.instant.timestamp()) - 30))
+        factors.finish_totp(
+            unit, account_id=scene.accounts["coordinator"], code=generator.at(int(unit.instant.timestamp()) - 30)
+        )
     page, watch = open_page(f"/app/{dashboard.STUDY}/questions", width=390)
     page.wait_for_url("**/sign-in?next=*")
     page.get_by_label("Sign-in name").focus()
