@@ -147,7 +147,7 @@ def test(arguments):
     if not arguments:
         check()
         # A file's tests stay together: they share what is slow to make (a loaded trial, a web server).
-        arguments = ["-n", "2", "--dist", "loadfile"]
+        arguments = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     become("pytest", *arguments)
 
 

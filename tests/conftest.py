@@ -97,3 +97,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.cache_clear()
     yield folder
     settings.cache_clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put browser tests last: Playwright keeps an event loop running, and others want one of their own."""
+    items.sort(key=lambda one: one.get_closest_marker("browser") is not None)

@@ -26,7 +26,13 @@ from datamodel.vault.seal import new_token, token_hash
 #: Longest life of a token, in days.
 LONGEST: Final = 366
 #: What a notebook needs, as far as its owner holds it.
-NOTEBOOK: Final = ("study:overview:read", "study:data:read", "study:audit:read", "study:blinded:read")
+NOTEBOOK: Final = (
+    "study:overview:read",
+    "study:data:read",
+    "study:records:read",
+    "study:audit:read",
+    "study:blinded:read",
+)
 _NOT_YOURS: Final = Refused(
     "not-your-token",
     "Everybody makes their own tokens; administrators make those of machines. Nothing was made.",

@@ -135,6 +135,14 @@ def keys_of(text: str) -> tuple[str, dict[bytes, bytes]]:
     return name, keys
 
 
+def strictly(text: str) -> bytes:
+    """Return what base64 says; ValueError when it is not the one way to write it (its last digit may hide bits)."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError(text)
+    return raw
+
+
 def heads_of(text: str) -> Iterator[SignedHead]:
     """Yield every signed head in a file; none is verified yet."""
     parts = [part for part in text.split("\n\n") if part.strip("\n")]
@@ -144,11 +152,11 @@ def heads_of(text: str) -> Iterator[SignedHead]:
         lines = body.strip("\n").split("\n")
         try:
             origin, size, root = lines
-            found = base64.b64decode(root, validate=True)
+            found = strictly(root)
             signatures = []
             for line in filter(None, tail.split("\n")):
                 dash, name, encoded = line.split(" ")
-                raw = base64.b64decode(encoded, validate=True)
+                raw = strictly(encoded)
                 if dash != "—" or len(raw) <= 4:
                     raise ValueError
                 signatures.append((name, raw[:4], raw[4:]))

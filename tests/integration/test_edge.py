@@ -197,7 +197,7 @@ def test_signing_in_gives_a_new_token_and_ends_the_one_before(scene, phone):
 def test_signing_out_ends_the_session(scene, phone):
     token = phone.cookies[COOKIE]
     assert phone.post("/sign-out").status_code == 403, "the form's token is missing"
-    assert phone.post("/sign-out", data=form_of(phone, "/account")).headers["location"].startswith("/sign-in")
+    assert phone.post("/sign-out", data=form_of(phone, "/me")).headers["location"].startswith("/sign-in")
     assert phone.get("/me", headers={"cookie": f"{COOKIE}={token}"}).status_code == 303
 
 

@@ -66,7 +66,7 @@ def test_the_demo_walks_the_whole_way_and_a_second_run_changes_nothing(place):
     assert {"ae.xpt", "cm.xpt", "dm.xpt", "ds.xpt", "ex.xpt", "mh.xpt", "qs.xpt", "sv.xpt", "vs.xpt"} <= set(exported)
     assert left_behind(place) == []
     logs = {path.name: path.read_text() for path in Path(place["METRICIS_HOME"]).glob("logs/*.log")}
-    assert set(logs) == {"dispatcher.log", "prefect.log", "redcap-sim.log", "web.log", "worker.log"}
+    assert set(logs) == {"dispatcher.log", "mail-sink.log", "prefect.log", "redcap-sim.log", "web.log", "worker.log"}
     assert [name for name, text in logs.items() if "Traceback" in text] == []
 
     second = metricis(place, "demo", "--once", "--subjects", str(SUBJECTS))
@@ -76,7 +76,7 @@ def test_the_demo_walks_the_whole_way_and_a_second_run_changes_nothing(place):
     assert number(second.stdout, "Snapshot") == 1
 
     verdict = metricis(place, "ledger", "verify", "--json")
-    assert json.loads(verdict.stdout)["ok"] is True
+    assert json.loads(verdict.stdout)["ok"] is True, verdict.stdout
 
 
 def test_a_demo_killed_at_random_moments_resumes_and_loses_nothing(place):
@@ -101,4 +101,4 @@ def test_a_demo_killed_at_random_moments_resumes_and_loses_nothing(place):
     assert again.returncode == 0, again.stdout + again.stderr
     assert number(again.stdout, "Rows accepted") == number(again.stdout, "Rows read from REDCap") > 500
     verdict = metricis(place, "ledger", "verify", "--json")
-    assert json.loads(verdict.stdout)["ok"] is True
+    assert json.loads(verdict.stdout)["ok"] is True, verdict.stdout

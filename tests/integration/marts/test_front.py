@@ -58,7 +58,7 @@ def test_it_says_what_was_opened(study):
 
 
 def test_who_may_not_read_is_told_why(notebook):
-    with pytest.raises(RefusedError, match="role coordinator may not read frames"):
+    with pytest.raises(RefusedError, match="may not read frames and snapshots in a notebook"):
         notebook("coordinator")
 
 
