@@ -50,9 +50,9 @@ def prove(
     from datamodel.checkpoints.proofs import prove
     from datamodel.kernel.settings import settings
     from datamodel.kernel.unit import sealing
-    from metricis.local.installation import database_url
+    from metricis.local.installation import enter
 
-    url = database_url()
+    url = enter()
     with sealing(url) as session:
         proof = prove(session, Record(settings().home), entry=_entry(entry), whole=whole)
     typer.echo(json.dumps(proof.document(), separators=(",", ":"), ensure_ascii=False))
@@ -89,8 +89,8 @@ def identity(
     """Print the log's name and public keys: keep a copy of them elsewhere."""
     from datamodel.checkpoints.sealer import Sealer
     from datamodel.kernel.settings import settings
-    from metricis.local.installation import database_url
+    from metricis.local.installation import enter
 
-    sealer = Sealer(database_url(), settings())
+    sealer = Sealer(enter(), settings())
     for line in (sealer.renew() if renew else sealer.identity()).lines():
         typer.echo(line)

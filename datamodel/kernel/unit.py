@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from datamodel.kernel.clock import Clock
 from datamodel.kernel.database import engine_for
-from datamodel.kernel.errors import RefusedError, TransientFault
+from datamodel.kernel.errors import FaultError, RefusedError, TransientFault
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.scope import SETTING, scope_for
 from datamodel.kernel.settings import settings
@@ -113,14 +113,22 @@ def reading(url: str, actor: ActorLike) -> Iterator[Session]:
 def sealing(url: str) -> Iterator[Session]:
     """Open a transaction as the sealer: it reads the whole ledger and what the ledger vouches for, and writes positions.
 
-    `url` is the application's address; the sealer's own is in the settings (`METRICIS_SEALER_URL`).
+    `url` is the application's address; the sealer's own is in the settings (`METRICIS_SEALER_URL`), and nothing stands in
+    for it: the application sees only a part of the ledger, which would look like a ledger with holes.
 
     Raises
     ------
+    FaultError
+        When the settings do not name the sealer's address.
     TransientFault
         When PostgreSQL cannot be reached or goes away; nothing was written.
     """
-    own = settings().sealer_url.get_secret_value() or url
+    own = settings().sealer_url.get_secret_value()
+    if not own:
+        raise FaultError(
+            f"The ledger in {make_url(url).database} is read and sealed by a role of its own, whose address is not known here. "
+            "Set METRICIS_SEALER_URL to what “metricis db url --role sealer” prints."
+        )
     try:
         with Session(engine_for(own), expire_on_commit=False) as session, session.begin():
             yield session

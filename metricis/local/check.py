@@ -10,18 +10,18 @@ from datamodel.checkpoints import bundle
 from datamodel.checkpoints.heads import Record
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import sealing, unit_of_work
-from metricis.local.installation import database_url
+from metricis.local.installation import enter
 from pipelines.custody.steps import seal, verify_all
 
 
 def verify_ledger() -> Verdict:
     """Verify this installation's ledger as the nightly check does: seal what is final, then check everything."""
-    return verify_all(database_url())
+    return verify_all(enter())
 
 
 def bundle_ledger(folder: Path, *, study: str = "") -> bundle.Bundle:
     """Seal what is final, write the ledger into `folder`, and tell the ledger that it was handed out."""
-    url = database_url()
+    url = enter()
     seal(url)
     with sealing(url) as session:
         made = bundle.write(session, Record(settings().home), folder=folder, study=study)

@@ -341,3 +341,10 @@ async def test_the_sealer_goes_on_by_itself_and_through_trouble(database_url, ho
 
 def _falls(*_, **__):
     raise FaultError("the disk is full")
+
+
+def test_the_application_never_stands_in_for_the_sealer(database_url, monkeypatch):
+    monkeypatch.delenv("METRICIS_SEALER_URL")
+    settings.cache_clear()
+    with pytest.raises(FaultError, match="db url --role sealer"), sealing(database_url):
+        pass

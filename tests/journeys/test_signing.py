@@ -100,7 +100,7 @@ def test_an_investigator_signs_a_form_by_keyboard_and_the_page_shows_name_time_z
     assert re.search(r"\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d \(America/New_York, UTC-0[45]:00\)", shown)
     assert "Responsibility: I am responsible for this record; it is accurate and complete." in shown
     assert page.locator(".head .chip").inner_text() == "Signed"
-    assert not page.get_by_role("button", name="Sign", exact=True).is_visible()
+    page.get_by_role("button", name="Sign", exact=True).wait_for(state="hidden")
     page.screenshot(path=pictures / "signed-form-1440.png", full_page=True)
     assert serious(page) == []
     assert INTERNAL.search(page.evaluate(DEEP_TEXT)) is None
