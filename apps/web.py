@@ -22,12 +22,13 @@ from apps.routes import Declared
 from apps.shell.frame import FILES, serve, style
 from apps.shell.pages import PAGES
 from apps.shell.session import auth_policy
+from apps.standards import page as standards
 from apps.statics import KeepStatics
 from datamodel.kernel.settings import settings
 from datamodel.rehearsal import surfaces
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections, audit, access, own, accounts)
+ROOMS = (overview, participants, records, discrepancies, connections, standards, audit, access, own, accounts)
 _KINDS = {
     "shell.css": "text/css",
     "shell.js": "text/javascript",
