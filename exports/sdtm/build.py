@@ -6,7 +6,7 @@ import polars as pl
 import polars.selectors as cs
 
 from datamodel.kernel.errors import BadInputError
-from exports.sdtm.dataset import SdtmDataset
+from exports.sdtm.dataset import PLACES, SOURCE, SdtmDataset
 from exports.sdtm.registry import Study, call
 from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec, Value, build_order, value_order
 
@@ -46,7 +46,11 @@ def _coded(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> SdtmDataset:
     keep = KEY_COLUMNS.union(*(value.references() for value in domain.values))
-    frame = pl.concat([_rows(source, study.frames, keep) for source in domain.sources], how="diagonal_relaxed")
+    sources = [
+        _rows(source, study.frames, keep).with_columns(pl.lit(number).alias(SOURCE))
+        for number, source in enumerate(domain.sources)
+    ]
+    frame = pl.concat(sources, how="diagonal_relaxed")
     frame = _with_other_domains(frame, domain, built)
     for value in value_order(domain):
         try:
@@ -56,7 +60,9 @@ def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> Sd
             why = str(error) if isinstance(error, ValueError) else f"The data do not fit a {value.type} variable."
             raise MappingError(f"{domain.domain}.{value.name} could not be made; no dataset was made. {why}") from error
     names = [value.name for value in domain.values]
-    return SdtmDataset(domain, frame.sort(domain.sort, maintain_order=True).select("subject_id", *names))
+    ordered = frame.sort(domain.sort, maintain_order=True)
+    places = ordered.select(cs.by_name(*PLACES, require_all=False))
+    return SdtmDataset(domain, ordered.select("subject_id", *names), places)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import polars as pl
 
@@ -10,13 +11,22 @@ from exports.packages.columns import Column
 from exports.packages.manifest import Manifest, PackageDataset, Provenance, write_package
 from exports.sdtm.spec import Domain, Variable
 
+#: Which of the domain's sources a row comes from, counted from 0.
+SOURCE: Final = ":source"
+#: What is known of where a row comes from; `line` is the line of a form that was turned from wide to long.
+PLACES: Final = ("subject_id", "event_id", "event_repeat", "form_id", "form_repeat", "line", SOURCE)
+
 
 @dataclass(frozen=True, slots=True)
 class SdtmDataset:
-    """One domain: its specification, and its rows (`keyed` also has the study's own subject key and the working columns)."""
+    """One domain: its specification, and its rows (`keyed` also has the study's own subject key and the working columns).
+
+    `places` has a row for each row: the form that it comes from (`exports.sdtm.trace`).
+    """
 
     spec: Domain
     keyed: pl.DataFrame
+    places: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def name(self) -> str:
