@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -90,6 +90,70 @@ def raise_batch(
         event_id=event_id,
     )
     return Raised(len(todo.opened), len(todo.reopened), len(todo.closed), event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening questions did: how many are new, and how many were there already, whatever became of them."""
+
+    opened: int
+    present: int
+    event_id: UUID | None
+
+
+def open_questions(unit: UnitOfWork[Actor], *, study: str, questions: Collection[Question]) -> Opened:
+    """Open data questions that a person raises, such as findings of a validation; a question that is there stays as it is.
+
+    Values of fields that are blinded in the design are not kept.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not open data questions, or not at the site of one of the participants.
+    NotFoundError
+        When the study has no such participant; nothing was opened.
+    """
+    require(may(unit.actor, "study:discrepancies:open", study=study))
+    study_id = study_reads.study(unit.session, study).id
+    participants = store.participant_ids(unit.session, study_id, {one.record for one in questions})
+    if unknown := sorted({one.record for one in questions} - participants.keys()):
+        raise NotFoundError(f"The study has no participant {unknown[0]}, so no data question was opened.")
+    for site in store.sites_of(unit.session, participants.values()):
+        require(may(unit.actor, "study:discrepancies:open", study=study, site=site))
+    hidden = _blinded_fields(unit, study_id)
+    by_key = {one.key: one for one in questions}
+    new = [one for key, one in by_key.items() if key not in store.present(unit.session, study_id, by_key)]
+    asked = [replace(one, is_withheld=True) if one.field.partition("___")[0] in hidden else one for one in new]
+    if not asked:
+        return Opened(0, len(by_key), None)
+    event_id = new_id()
+    ids = store.insert_open(
+        unit.session, asked, study=study_id, participant_ids=participants, at=unit.instant, event_id=event_id
+    )
+    for one, words in zip(ids, [question.reason for question in asked], strict=True):
+        _step(unit, [one], state="open", words=words, event_id=event_id, moves=False)
+    ledger.record(
+        unit,
+        "discrepancies.open_questions",
+        study_id=study_id,
+        subject=f"participant:{asked[0].record}" if len(participants) == 1 else f"study:{study}",
+        role=unit.actor.role(study),
+        change={
+            "opened": len(asked),
+            "rules": sorted({one.rule for one in asked}),
+            "rows_sha256": hashlib.sha256("\n".join(sorted(one.key for one in asked)).encode()).hexdigest(),
+        },
+        event_id=event_id,
+    )
+    return Opened(len(asked), len(by_key) - len(asked), event_id)
+
+
+def _blinded_fields(unit: UnitOfWork[Actor], study_id: UUID) -> frozenset[str]:
+    try:
+        protocol = study_reads.design(unit.session, study_id).protocol
+    except NotFoundError:
+        return frozenset()
+    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
 
 
 def answer(unit: UnitOfWork[Actor], *, study: str, discrepancy_id: UUID, words: str) -> None:

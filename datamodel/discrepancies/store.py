@@ -117,6 +117,23 @@ def participant_ids(session: Session, study: UUID, records: Collection[str]) -> 
     return {row.code: row.id for row in rows}
 
 
+def present(session: Session, study: UUID, keys: Collection[str]) -> set[str]:
+    """Return which of these keys are there, in whatever state."""
+    found = select(DiscrepancyRow.key).where(DiscrepancyRow.study_id == study, DiscrepancyRow.key.in_(list(keys)))
+    return set(session.scalars(found))
+
+
+def sites_of(session: Session, participants: Collection[UUID]) -> list[str | None]:
+    """Return the sites' codes of participants, each once; None stands for no site."""
+    rows = session.execute(
+        text(
+            "select distinct s.code from app.participant p left join app.site s on s.id = p.site_id where p.id = any(:ids)"
+        ),
+        {"ids": list(participants)},
+    )
+    return [row.code for row in rows]
+
+
 def site_of(session: Session, participant_id: UUID | None) -> str | None:
     """Return the site's code of a participant, or None."""
     found: str | None = session.execute(

@@ -1,8 +1,7 @@
 """What a report tells of a rule, whatever catalogue it comes from."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
 #: From worst to least.
 SEVERITIES: Final = ("Reject", "Error", "Warning", "Notice")
@@ -30,19 +29,42 @@ class Facts:
     severity: str
 
 
-def facts_of(rule: Any) -> Facts:
+class Told(Protocol):
+    """What a report needs of a rule."""
+
+    @property
+    def id(self) -> str:
+        """Its own id."""
+
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """Ids that others gave it."""
+
+    @property
+    def message(self) -> str:
+        """What it says of a finding."""
+
+    @property
+    def description(self) -> str:
+        """What it asks of the data."""
+
+    @property
+    def category(self) -> str:
+        """One of `CATEGORIES`, or nothing."""
+
+    @property
+    def severity(self) -> str:
+        """One of `SEVERITIES`, or nothing."""
+
+
+def facts_of(rule: Told) -> Facts:
     """Take a rule's texts out of it; a rule whose catalogue gives no severity counts as an error."""
-    severity = str(getattr(rule, "severity", "") or "").strip().capitalize()
+    severity = rule.severity.strip().capitalize()
     return Facts(
-        id=str(rule.id),
-        publisher=", ".join(_named(rule)),
-        message=str(rule.message or ""),
-        description=str(rule.description or ""),
-        category=str(getattr(rule, "category", "") or "Consistency"),
+        id=rule.id,
+        publisher=", ".join(dict.fromkeys(rule.identifiers)),
+        message=rule.message,
+        description=rule.description,
+        category=rule.category or "Consistency",
         severity=severity if severity in SEVERITIES else "Error",
     )
-
-
-def _named(rule: Any) -> Iterable[str]:
-    ids = getattr(rule, "authorities", None) or getattr(rule, "authority_ids", None) or ()
-    return dict.fromkeys(str(one) for one in ids)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from exports.reports.causes import cluster
-from exports.reports.facts import SEVERITIES, Facts, facts_of
+from exports.reports.facts import SEVERITIES, Facts, Told, facts_of
 from exports.reports.files import file_results
 from validators.conformance.result import RuleResult
 from validators.datasets.shape import Dataset
@@ -102,7 +102,7 @@ class Report:
 def make_report(
     results: Iterable[RuleResult],
     datasets: Sequence[Dataset],
-    rules: Iterable[Any],
+    rules: Iterable[Told],
     *,
     head: Head,
     unread: Sequence[Unread] = (),

@@ -17,7 +17,7 @@ HEAD = Head(
 def rule(name, *, severity="Error", message="", authorities=()):
     return SimpleNamespace(
         id=name,
-        authorities=authorities,
+        identifiers=authorities,
         message=message or f"Says {name}.",
         description=f"Describes {name}.",
         category="Format",
