@@ -1,27 +1,42 @@
 """The engine: from the frames of a study and a specification to the datasets of SDTM."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import polars as pl
 import polars.selectors as cs
 
-from datamodel.kernel.errors import BadInputError
-from exports.sdtm.dataset import PLACES, SOURCE, SdtmDataset
+from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.registry import Study, call
-from exports.sdtm.spec import KEY_COLUMNS, Domain, Source, SpecError, StudySpec, Value, build_order, value_order
+from exports.sdtm.rows import MappingError, as_text, rows_of
+from exports.sdtm.spec import SpecError, build_order, value_order
+from exports.sdtm.spec_fields import frame_faults
+from exports.sdtm.spec_types import Domain, StudySpec, Value
+from exports.sdtm.terms import TermError, Terms, submission_values
+from exports.sdtm.unblinding import unblinding
 
-# A working column of this name holds a ticked box (1) or an unticked one (0).
-TICKED = "ticked"
+__all__ = ["MappingError", "build_domains"]
 
 
-class MappingError(BadInputError, ValueError):
-    """Data that the specification has no answer for; no dataset was made."""
-
-
-def build_domains(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> dict[str, SdtmDataset]:
+def build_domains(
+    frames: Mapping[str, pl.DataFrame],
+    spec: StudySpec,
+    *,
+    only: Collection[str] = (),
+    blinded: bool = False,
+    terms: Terms | None = None,
+) -> dict[str, SdtmDataset]:
     """Derive every domain of the specification.
 
-    `frames` holds one tidy frame per form, as the marts give them, and `events`.
+    Parameters
+    ----------
+    frames
+        One tidy frame per form, as the marts give them, and `events`; tables of Metricis are called `table:scores`.
+    only
+        The domains that are wanted; what they look into is made too. All when it is empty.
+    blinded
+        Whether the reader is blinded: what tells the treatment is empty, and datasets that tell it are not made.
+    terms
+        The controlled terminology, where the specification looks terms up.
 
     Raises
     ------
@@ -30,13 +45,29 @@ def build_domains(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> dict[s
     MappingError
         If the data hold a code that its code list does not know.
     """
-    if faults := _frame_faults(frames, spec):
+    frames = {**frames, **({"table:events": frames["events"]} if "events" in frames else {})}
+    hidden = unblinding(spec) if blinded else {}
+    domains = [one for one in _wanted(spec, only) if not (blinded and one.unblinds)]
+    if faults := frame_faults(frames, spec, domains=domains, hidden=hidden, terms=terms is not None):
         raise SpecError(spec.study, faults)
-    study = Study({name: _coded(frame) for name, frame in frames.items()}, spec.tables)
+    made: dict[str, pl.DataFrame] = {}
+    study = Study({name: _coded(frame) for name, frame in frames.items()}, spec.tables, made)
     built: dict[str, SdtmDataset] = {}
-    for domain in build_order(spec):
-        built[domain.domain] = _build(domain, study, built)
-    return {domain.domain: built[domain.domain] for domain in spec.domains}
+    for domain in domains:
+        built[domain.domain] = _build(domain, study, hidden=hidden.get(domain.domain, frozenset()), terms=terms)
+        made[domain.domain] = built[domain.domain].keyed
+    return {one.domain: built[one.domain] for one in spec.domains if one.domain in built}
+
+
+def _wanted(spec: StudySpec, only: Collection[str]) -> list[Domain]:
+    """Give the domains to make, in order: those asked for and all that they look into."""
+    order = build_order(spec)
+    if not only:
+        return order
+    names = set(only)
+    for domain in reversed(order):
+        names |= domain.others if domain.domain in names else set()
+    return [domain for domain in order if domain.domain in names]
 
 
 def _coded(frame: pl.DataFrame) -> pl.DataFrame:
@@ -44,90 +75,32 @@ def _coded(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(cs.boolean().cast(pl.Int8).cast(pl.String))
 
 
-def _build(domain: Domain, study: Study, built: Mapping[str, SdtmDataset]) -> SdtmDataset:
-    keep = KEY_COLUMNS.union(*(value.references() for value in domain.values))
-    sources = [
-        _rows(source, study.frames, keep).with_columns(pl.lit(number).alias(SOURCE))
-        for number, source in enumerate(domain.sources)
-    ]
-    frame = pl.concat(sources, how="diagonal_relaxed")
-    frame = _with_other_domains(frame, domain, built)
+def _build(domain: Domain, study: Study, *, hidden: Collection[str], terms: Terms | None) -> SdtmDataset:
+    frame = rows_of(domain, study.frames, study.made)
+    frame = _with_other_domains(frame, domain, study.made)
     for value in value_order(domain):
         try:
-            frame = frame.with_columns(_column(value, frame, study).alias(value.name))
-        except (ValueError, pl.exceptions.PolarsError) as error:
+            made = _empty(value) if value.name in hidden else _column(value, frame, study, terms)
+            frame = frame.with_columns(made.alias(value.name))
+        except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             # What polars says may quote the data; it stays in the chained error.
-            why = str(error) if isinstance(error, ValueError) else f"The data do not fit a {value.type} variable."
+            told = isinstance(error, ValueError | TypeError)
+            why = str(error) if told else f"The data do not fit a {value.type} variable."
             raise MappingError(f"{domain.domain}.{value.name} could not be made; no dataset was made. {why}") from error
+    if domain.parent:
+        frame = frame.filter(pl.col("QVAL").is_not_null())
     names = [value.name for value in domain.values]
-    ordered = frame.sort(domain.sort, maintain_order=True)
-    places = ordered.select(cs.by_name(*PLACES, require_all=False))
-    return SdtmDataset(domain, ordered.select("subject_id", *names), places)
-
-
-# --- rows --------------------------------------------------------------------------------------------------------------
-
-
-def _rows(source: Source, frames: Mapping[str, pl.DataFrame], keep: Collection[str]) -> pl.DataFrame:
-    """Give the rows that a form brings: joined, filtered, and turned from wide to long if asked."""
-    frame = frames[source.form]
-    for other in source.join:
-        frame = frame.join(_once(other, frames[other], frame.columns), on="subject_id", how="left", validate="m:1")
-    for column, wanted in source.where.items():
-        allowed = [str(one) for one in (wanted if isinstance(wanted, tuple) else (wanted,))]
-        frame = frame.filter(pl.col(column).cast(pl.String).is_in(allowed))
-    if source.rows:
-        frame = _long(source, frame, [column for column in frame.columns if column in keep])
-    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in source.values.items())
-    if source.needs:
-        frame = frame.filter(pl.any_horizontal(_given(column) for column in source.needs))
-    return frame
-
-
-def _once(form: str, frame: pl.DataFrame, present: list[str]) -> pl.DataFrame:
-    """Give the fields of a form that each subject has once."""
-    if frame["subject_id"].is_duplicated().any():
-        raise MappingError(f"The form {form!r} is joined by subject, but some subjects have it more than once.")
-    return frame.select("subject_id", pl.exclude("subject_id", *present, *KEY_COLUMNS))
-
-
-def _given(column: str) -> pl.Expr:
-    """Say whether something was entered; an unticked box (0) is nothing."""
-    return pl.col(column).eq_missing("1") if column == TICKED else pl.col(column).is_not_null()
-
-
-def _long(source: Source, frame: pl.DataFrame, keep: list[str]) -> pl.DataFrame:
-    """Turn each form into one line per row of the specification; fields become text, numbers in their shortest form.
-
-    `line` numbers the rows of the specification, which is the order of the questions on the form.
-    """
-    lines = []
-    for number, row in enumerate(source.rows, start=1):
-        fields = [_text(frame, field).alias(name) for name, field in row.fields.items()]
-        values = [pl.lit(value).alias(name) for name, value in row.values.items()]
-        line = frame.select(*keep, *fields, *values, pl.lit(number).alias("line"))
-        for name, unwanted in row.unless.items():
-            line = line.filter(~pl.col(name).is_in(unwanted).fill_null(value=False))
-        lines.append(line)
-    return pl.concat(lines, how="diagonal_relaxed")
-
-
-def _row_fields(source: Source) -> set[str]:
-    return {field for row in source.rows for field in row.fields.values()}
-
-
-def _text(frame: pl.DataFrame, column: str) -> pl.Expr:
-    """Give a column as text: ISO dates, numbers without needless zeros, nothing for an empty text."""
-    text = pl.col(column).cast(pl.String)
-    if frame.schema[column].is_float():
-        text = text.str.replace(r"\.0$", "")
-    return pl.when(text != "").then(text)
+    return SdtmDataset(domain, frame.sort(domain.sort, maintain_order=True).select("subject_id", *names))
 
 
 # --- values ------------------------------------------------------------------------------------------------------------
 
 
-def _column(value: Value, frame: pl.DataFrame, study: Study) -> pl.Expr:
+def _empty(value: Value) -> pl.Expr:
+    return pl.lit(None, dtype=pl.Float64 if value.type == "num" else pl.String)
+
+
+def _column(value: Value, frame: pl.DataFrame, study: Study, terms: Terms | None) -> pl.Expr:
     """Give the expression of one column: its raw value, typed, decoded, filled and restricted."""
     dtype = pl.Float64 if value.type == "num" else pl.String
     if value.field is not None:
@@ -138,10 +111,15 @@ def _column(value: Value, frame: pl.DataFrame, study: Study) -> pl.Expr:
         constant = value.constant if value.constant is None or dtype is pl.Float64 else str(value.constant)
         raw = pl.lit(constant, dtype=dtype)
     made = frame.with_columns(raw.alias(":made")).select(pl.col(":made").alias("value"))
-    column = made.select(_text(made, "value") if dtype is pl.String else pl.col("value").cast(dtype)).to_series()
+    column = made.select(as_text(made, "value") if dtype is pl.String or value.codelist else pl.col("value")).to_series()
     if value.codelist is not None:
         column = _decoded(column, value, study)
-    result: pl.Expr = pl.lit(column)
+    if value.terminology is not None and terms is not None:
+        try:
+            column = submission_values(column, terms, value.terminology)
+        except TermError as error:
+            raise MappingError(str(error)) from error
+    result: pl.Expr = pl.lit(column.cast(dtype))
     if value.otherwise is not None:
         result = result.fill_null(value.otherwise)
     if value.only_if is not None:
@@ -156,62 +134,25 @@ def _decoded(codes: pl.Series, value: Value, study: Study) -> pl.Series:
     unknown = unknown.filter(~unknown.is_in(list(table)))
     if not unknown.is_empty():
         raise MappingError(
-            f"The data hold {', '.join(unknown.to_list())}, which the code list {value.codelist!r} does not have; "
+            f"The data hold {_some(unknown)}, which the code list {value.codelist!r} does not have; "
             f"it has {', '.join(table)}. "
             "Add the code to the list, or correct the record."
         )
     return codes.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.String)
 
 
-def _with_other_domains(frame: pl.DataFrame, domain: Domain, built: Mapping[str, SdtmDataset]) -> pl.DataFrame:
+def _some(values: Iterable[str], most: int = 10) -> str:
+    """Name values, but no more than can be read."""
+    listed = list(values)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def _with_other_domains(frame: pl.DataFrame, domain: Domain, made: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Bring in the variables of other domains (such as DM.RFSTDTC) that this one refers to, by subject."""
-    wanted = sorted({name for value in domain.values for name in value.references() if "." in name})
-    for name in wanted:
+    for name in sorted({f"{other}.{column}" for other, column in domain.elsewhere()}):
         other, _, column = name.partition(".")
-        values = built[other].keyed.select("subject_id", pl.col(column).alias(name))
+        values = made[other].select("subject_id", pl.col(column).alias(name))
         if values["subject_id"].is_duplicated().any():
             raise MappingError(f"{domain.domain} refers to {name}, but {other} has several rows for some subjects.")
         frame = frame.join(values, on="subject_id", how="left", validate="m:1", maintain_order="left")
     return frame
-
-
-# --- checks ------------------------------------------------------------------------------------------------------------
-
-
-def _frame_faults(frames: Mapping[str, pl.DataFrame], spec: StudySpec) -> list[str]:
-    """Check that every form and field that the specification names is there."""
-    faults = [] if "events" in frames else ["study.yaml: the frame of events is missing"]
-    for domain in spec.domains:
-        place = f"{domain.domain.lower()}.yaml"
-        forms = {form for source in domain.sources for form in (source.form, *source.join)}
-        forms |= {v.args["form"] for v in domain.values if v.derive == "from_form"}
-        if absent := sorted(forms - set(frames)):
-            faults += [f"{place}: there is no form {form!r}; there are {', '.join(sorted(frames))}" for form in absent]
-            continue
-        faults += [f"{place}: {fault}" for fault in _field_faults(frames, domain)]
-    return faults
-
-
-def _field_faults(frames: Mapping[str, pl.DataFrame], domain: Domain) -> list[str]:
-    known = {value.name for value in domain.values} | KEY_COLUMNS | {"line"}
-    faults = []
-    for source in domain.sources:
-        present = {column for form in (source.form, *source.join) for column in frames[form].columns}
-        absent = sorted({*_row_fields(source), *source.where} - present)
-        faults += [f"{source.form} has no field {name!r}" for name in absent]
-        known |= present.union(
-            source.values, *(row.fields for row in source.rows), *(row.values for row in source.rows)
-        )
-        faults += [f"{source.form}: needs {name!r}, which nothing fills" for name in source.needs if name not in known]
-    for value in domain.values:
-        missing = [name for name in value.references() if name not in known and "." not in name]
-        faults += [f"{value.name}: no form of the domain has {name!r}" for name in missing]
-        if value.derive == "from_form":
-            faults += [f"{value.name}: {fault}" for fault in _lookup_faults(frames[value.args["form"]], value)]
-    return faults
-
-
-def _lookup_faults(frame: pl.DataFrame, value: Value) -> list[str]:
-    """Check the fields that a value takes from another form."""
-    named = [value.args["field"], value.args.get("order"), *value.args.get("where", {}), *value.args.get("unless", {})]
-    return [f"{value.args['form']} has no field {name!r}" for name in named if name and name not in frame.columns]

@@ -9,22 +9,29 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from exports.sdtm.spec_types import StudyTables
+from exports.sdtm.spec_tables import StudyTables
 
 Function = Callable[..., pl.Expr]
 
 
+#: What a derivation gives, for its `return`: `Text`, `Number`, or `pl.Expr` where it may be either.
+Text = Annotated[pl.Expr, "char"]
+Number = Annotated[pl.Expr, "num"]
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What a derivation may look up: the frames by form, the events, and the tables of the specification."""
+    """What a derivation may look up: frames of forms and tables, tables of the specification, datasets made so far."""
 
     frames: Mapping[str, pl.DataFrame]
     tables: StudyTables
+    #: domain -> its rows with `subject_id` and the working columns
+    made: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class Derivation:
     values: Mapping[str, Any]
     required: frozenset[str]
     study: str | None
+    gives: str | None
+    """`char` or `num`, or None when it may be either."""
     summary: str = field(compare=False)
 
 
@@ -50,22 +59,31 @@ def derivation(function: Function) -> Function:
     Raises
     ------
     ValueError
-        If the name is taken.
+        If the name is taken by another function.
+    TypeError
+        If an argument has no type.
     """
     name = function.__name__
     if name in _REGISTERED:
         raise ValueError(f"A derivation named {name!r} exists already. Give yours another name.")
     hints = typing.get_type_hints(function)
     hints.pop("return", None)
+    given = typing.get_type_hints(function, include_extras=True).get("return")
+    gives = given.__metadata__[0] if typing.get_origin(given) is Annotated else None
     parameters = inspect.signature(function).parameters
+    if untyped := [key for key in parameters if key not in hints]:
+        raise TypeError(
+            f"The derivation {name!r} does not say what {', '.join(untyped)} is. Give every argument a type: pl.Expr for a "
+            "column, list[pl.Expr] for several, Study for the study's data, or that of a plain value (str, int, bool)."
+        )
     columns = {key for key, hint in hints.items() if hint in {pl.Expr, pl.Expr | None}}
     lists = {key for key, hint in hints.items() if hint in {list[pl.Expr], list[pl.Expr] | None}}
     study = next((key for key, hint in hints.items() if hint is Study), None)
     values = {key: hint for key, hint in hints.items() if key not in columns | lists | {study}}
-    required = {key for key, given in parameters.items() if given.default is inspect.Parameter.empty and key != study}
+    required = {key for key, one in parameters.items() if one.default is inspect.Parameter.empty and key != study}
     summary = (inspect.getdoc(function) or "").split("\n", maxsplit=1)[0]
     _REGISTERED[name] = Derivation(
-        name, function, frozenset(columns), frozenset(lists), values, frozenset(required), study, summary
+        name, function, frozenset(columns), frozenset(lists), values, frozenset(required), study, gives, summary
     )
     return function
 
@@ -98,11 +116,13 @@ def argument_faults(name: str, arguments: Mapping[str, Any]) -> list[str]:
 
 
 def references(name: str, arguments: Mapping[str, Any]) -> list[str]:
-    """Give the columns that a call refers to, in order."""
-    known = _REGISTERED[name]
-    single = [given for key, given in arguments.items() if key in known.columns]
-    several = [one for key, given in arguments.items() if key in known.column_lists for one in given]
-    return single + several
+    """Give the columns that a call refers to, in order; none of a call that `argument_faults` refuses."""
+    known = _REGISTERED.get(name)
+    if known is None:
+        return []
+    single = [given for key, given in arguments.items() if key in known.columns and isinstance(given, str)]
+    lists = [given for key, given in arguments.items() if key in known.column_lists and _names(given)]
+    return single + [one for given in lists for one in given]
 
 
 def call(name: str, arguments: Mapping[str, Any], study: Study) -> pl.Expr:

@@ -1,5 +1,6 @@
 """A small study with a mapping of its own: what the engine makes of it, and what it refuses."""
 
+import re
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -179,14 +180,14 @@ REFUSED_ON_LOAD = {
     "unknown domain": (lambda p: variable(p, "vs", "VSDY")["args"].update(reference="DM.RFXX"), "VSDY: DM.RFXX is no variable of another domain"),
     "unknown code list": (lambda p: variable(p, "dm", "SEX").update(codelist="gender"), "dm.yaml: SEX: there is no code list or conversion 'gender'"),
     "two origins": (lambda p: variable(p, "dm", "SEX").update(constant="F"), "SEX must have exactly one of constant, field, derive, missing; it has constant, field"),
-    "label too long": (lambda p: variable(p, "dm", "SEX").update(label="s" * 41), "dm.yaml: variables.3.label: String should have at most 40 characters"),
-    "name too long": (lambda p: variable(p, "dm", "SEX").update(name="SEXSEXSEX"), "dm.yaml: variables.3.name: String should match pattern"),
-    "a key it does not know": (lambda p: variable(p, "dm", "SEX").update(fields="sex"), "dm.yaml: variables.3.fields: Extra inputs are not permitted"),
+    "label too long": (lambda p: variable(p, "dm", "SEX").update(label="s" * 41), "dm.yaml: SEX: label: String should have at most 40 characters"),
+    "name too long": (lambda p: variable(p, "dm", "SEX").update(name="SEXSEXSEX"), "dm.yaml: SEXSEXSEX: name: String should match pattern"),
+    "a key it does not know": (lambda p: variable(p, "dm", "SEX").update(fields="sex"), "dm.yaml: SEX: fields: Extra inputs are not permitted"),
     "described twice": (lambda p: p["dm"]["variables"].append(variable(p, "dm", "SEX")), "dm.yaml: SEX is described twice"),
-    "sorted by nothing": (lambda p: p["dm"].update(sort=["DMSEQ"]), "dm.yaml: keys and sort name DMSEQ"),
+    "sorted by nothing": (lambda p: p["dm"].update(sort=["DMSEQ"]), "dm.yaml: sort name DMSEQ"),
     "made from itself": (lambda p: variable(p, "dm", "SEX").update(only_if="SEX"), "dm.yaml: made from itself: SEX from SEX"),
     "file missing": (lambda p: p["study"]["domains"].append("AE"), "ae.yaml: the file is missing"),
-    "study.yaml": (lambda p: p["study"].update(visits={"scr": {"nr": 1}}), "study.yaml: tables.visits.scr.nr: Extra inputs"),
+    "study.yaml": (lambda p: p["study"].update(visits={"scr": {"nr": 1}}), "study.yaml: visits.scr.nr: Extra inputs"),
 }  # fmt: skip
 
 
@@ -195,7 +196,12 @@ def test_a_faulty_specification_is_refused_on_load(folder, case):
     change, sentence = REFUSED_ON_LOAD[case]
     with pytest.raises(SpecError) as refused:
         load_spec("tiny", folder=folder(change))
-    assert any(sentence in fault for fault in refused.value.faults), refused.value.faults
+    assert any(sentence in without_line(fault) for fault in refused.value.faults), refused.value.faults
+
+
+def without_line(fault):
+    """The place of a fault without its line, which a test of its own checks."""
+    return re.sub(r"^(\S+) line \d+:", r"\1:", fault)
 
 
 def test_domains_that_need_each_other_are_refused(folder):
