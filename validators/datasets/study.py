@@ -21,13 +21,14 @@ CODE = 2
 class Part:
     """One dataset with what the rules ask of it.
 
-    `domain` is the value of DOMAIN (RDOMAIN for supplemental qualifiers, the name where neither is there); `frame` has
+    `stated` is the value of DOMAIN, "" without one; `domain` is that or else the name; `related` is the value of RDOMAIN; `frame` has
     text without nulls and the column ROW.
     """
 
     dataset: Dataset
     domain: str
     related: str
+    stated: str
     frame: pl.DataFrame
 
     @property
@@ -38,7 +39,7 @@ class Part:
     @property
     def is_supplemental(self) -> bool:
         """Whether it holds supplemental qualifiers."""
-        return self.name.startswith(SUPPLEMENTAL) and "QNAM" in self.frame.columns or self.name.startswith("SUPP")
+        return self.name.startswith("SUPP") or (self.name.startswith("SQ") and "QNAM" in self.frame.columns)
 
     @property
     def is_associated(self) -> bool:
@@ -94,8 +95,8 @@ def part(dataset: Dataset) -> Part:
     frame = prepared(dataset)
     related = first(frame, "RDOMAIN")
     name = dataset.name
-    domain = first(frame, "DOMAIN") or (name if not name.startswith(SUPPLEMENTAL) else name)
-    return Part(dataset=dataset, domain=domain, related=related, frame=frame)
+    stated = first(frame, "DOMAIN")
+    return Part(dataset=dataset, domain=stated or name, related=related, stated=stated, frame=frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +118,8 @@ class Study:
 
     @cached_property
     def domains(self) -> Sequence[str]:
-        """Values of DOMAIN, each once, in order of the datasets."""
-        return list(dict.fromkeys(one.domain for one in self.parts))
+        """Values of DOMAIN, each once, in order of the datasets; a dataset without one has none."""
+        return list(dict.fromkeys(one.stated for one in self.parts if one.stated))
 
     def parts_of(self, name: str) -> list[Part]:
         """Datasets of a domain or of a name: all parts of QS for "QS", one for "QSCG"."""

@@ -1,0 +1,223 @@
+"""Running rules on the datasets of a study."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from validators.conformance.data import Dataset
+from validators.conformance.joins import joined
+from validators.conformance.result import FINDINGS, Results, RuleResult
+from validators.conformance.rule import Rule
+from validators.conformance.scope import applies
+from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, presence
+from validators.datasets.study import ROW, Part, Study
+from validators.operations.context import Context, SkipError
+from validators.operations.run import operate
+from validators.operators.conditions import holds, leaves
+from validators.operators.table import MissingError, Table, UnsupportedError, text
+
+PRESENCE = "Domain Presence Check"
+ABSENT = "Not in dataset"
+
+
+class Run:
+    """One run: a study, what is known of the standard, and tables that rules share."""
+
+    def __init__(self, datasets: Sequence[Dataset], catalogue: Any = None, define: Any = None) -> None:
+        self.study = Study.of(datasets)
+        self.source = Source(study=self.study, catalogue=catalogue, define=define)
+        self.catalogue = catalogue
+        self.define = define
+        self.tables: dict[tuple[str, tuple[str, ...]], Table] = {}
+
+    def base(self, kind: str, parts: Sequence[Part]) -> Table:
+        """The table of a rule type on datasets, made once."""
+        key = (kind, tuple(one.name for one in parts))
+        if key not in self.tables:
+            self.tables[key] = Table(frame=evaluated(kind, self.source, parts), prefix=parts[0].prefix)
+        return self.tables[key]
+
+    def units(self, rule: Rule) -> list[tuple[Part, ...]]:
+        """Datasets that a rule is about, parts of a domain together where the rule tests records."""
+        parts = [one for one in self.study.parts if applies(one, rule.scope, self.catalogue)]
+        if rule.type not in WHOLE:
+            return [(one,) for one in parts]
+        groups: dict[tuple[str, str], list[Part]] = {}
+        for one in parts:
+            name = (one.related or one.prefix) if one.is_supplemental else one.domain
+            groups.setdefault(("SUPP" if one.is_supplemental else "", name), []).append(one)
+        return [tuple(one) for one in groups.values()]
+
+    def rule(self, rule: Rule, limit: int | None = None) -> Iterator[RuleResult]:
+        """The results of one rule: one for each dataset that it is about, or one that says why there is none."""
+        reason = unsupported(rule)
+        if reason:
+            yield RuleResult(rule=rule.id, dataset="", status="unsupported", reason=reason)
+            return
+        units = self.units(rule)
+        if not units:
+            yield RuleResult(
+                rule=rule.id,
+                dataset="",
+                status="skipped",
+                reason="No dataset of the study is one that the rule is about.",
+            )
+            return
+        if rule.type == PRESENCE:
+            yield self.presence(rule, units)
+            return
+        for parts in units:
+            yield from self.unit(rule, parts, limit)
+
+    def unit(self, rule: Rule, parts: tuple[Part, ...], limit: int | None) -> Iterator[RuleResult]:
+        """The results of one rule on one unit."""
+        started = time.perf_counter()
+        try:
+            table = self.prepared(rule, parts)
+            hits = table.frame.filter(holds(table, rule.check))
+        except SkipError as error:
+            yield from refused(rule, parts, "skipped", str(error), started)
+            return
+        except MissingError as error:
+            yield from refused(rule, parts, "skipped", str(error), started)
+            return
+        except UnsupportedError as error:
+            yield from refused(rule, parts, "unsupported", str(error), started)
+            return
+        spent = (time.perf_counter() - started) / len(parts)
+        for place, part in enumerate(parts):
+            own = hits.filter(pl.col(PART) == place) if len(parts) > 1 else hits
+            found = findings(rule, own, table)
+            yield RuleResult(
+                rule=rule.id,
+                dataset=part.name,
+                status="ok",
+                count=found.height,
+                findings=found if limit is None else found.head(limit),
+                seconds=spent,
+            )
+
+    def prepared(self, rule: Rule, parts: tuple[Part, ...]) -> Table:
+        """The table that a rule's conditions are tested on: joined, with the results of operations."""
+        table = self.base(rule.type, parts)
+        if rule.joins:
+            table = joined(table, rule.joins, self.study, parts[0])
+        if rule.operations:
+            table = replace(table, constants=dict(table.constants))
+            width = table.frame.width
+            context = Context(
+                study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
+            )
+            operate(context, rule.operations)
+            if table.frame.width != width:
+                table.memo = {}
+        return table
+
+    def presence(self, rule: Rule, units: Sequence[tuple[Part, ...]]) -> RuleResult:
+        """The result of a rule on which datasets the study has."""
+        started = time.perf_counter()
+        hits = pl.DataFrame()
+        for parts in units:
+            table = Table(frame=presence(self.study))
+            context = Context(
+                study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
+            )
+            try:
+                table = operate(context, rule.operations)
+                hits = table.frame.filter(holds(table, rule.check))
+            except (MissingError, SkipError) as error:
+                return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=str(error))
+            except UnsupportedError as error:
+                return RuleResult(rule=rule.id, dataset=STUDY, status="unsupported", reason=str(error))
+            if hits.height:
+                break
+        found = findings(rule, hits, table, whole=True)
+        return RuleResult(
+            rule=rule.id,
+            dataset=STUDY,
+            status="ok",
+            count=found.height,
+            findings=found,
+            seconds=time.perf_counter() - started,
+        )
+
+
+def unsupported(rule: Rule) -> str:
+    """Why this engine cannot run a rule, "" where it can."""
+    if "jsonata" in rule.check or rule.type == "JSONata":
+        return "The rule is written in JSONata, which is for studies as JSON and not for datasets."
+    if rule.unknown:
+        return f"The operator {', '.join(sorted(rule.unknown))} is not one that this engine has."
+    return ""
+
+
+def refused(rule: Rule, parts: Sequence[Part], status: Any, reason: str, started: float) -> Iterator[RuleResult]:
+    """Results that say why a rule did not run."""
+    spent = time.perf_counter() - started
+    for part in parts:
+        yield RuleResult(rule=rule.id, dataset=part.name, status=status, reason=reason, seconds=spent)
+
+
+def reported(rule: Rule) -> list[str]:
+    """Variables that a finding shows: those that the rule names for it, or those of its conditions."""
+    if rule.outputs:
+        return list(dict.fromkeys(rule.outputs))
+    return list(dict.fromkeys(str(one["name"]) for one in leaves(rule.check)))
+
+
+def shown(table: Table, hits: pl.DataFrame, name: str) -> pl.Series:
+    """Values of one variable as a finding shows them."""
+    called = table.called(name)
+    if called in hits.columns:
+        series = hits.get_column(called)
+        if isinstance(series.dtype, pl.List):
+            return pl.Series([str(one) for one in series.to_list()], dtype=pl.String)
+        return text(series).fill_null("")
+    value = str(table.constants[called]) if called in table.constants else ABSENT
+    return pl.Series([value], dtype=pl.String).new_from_index(0, hits.height)
+
+
+def findings(rule: Rule, hits: pl.DataFrame, table: Table, *, whole: bool = False) -> pl.DataFrame:
+    """Findings of the records that a rule hits: each once, one for the dataset, or one for each group."""
+    if not hits.height:
+        return pl.DataFrame(schema=FINDINGS)
+    names = reported(rule)
+    if rule.sensitivity in {"Dataset", "Study"} or whole:
+        hits = hits.head(1).with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
+    elif rule.sensitivity == "Group" and rule.grouping:
+        keys = [table.called(one) for one in rule.grouping if table.has(one)]
+        hits = hits.unique(subset=[PART, *keys], keep="first", maintain_order=True)
+    elif rule.type.startswith("Value Check"):
+        pass
+    else:
+        hits = hits.unique(subset=[PART, ROW], keep="first", maintain_order=True)
+    shown_values = pl.DataFrame([shown(table, hits, name).alias(str(place)) for place, name in enumerate(names)])
+    called = [table.called(name) for name in names]
+    return pl.DataFrame(
+        {
+            "record": hits.get_column(ROW),
+            "variables": pl.Series([called], dtype=pl.List(pl.String)).new_from_index(0, hits.height),
+            "values": shown_values.select(pl.concat_list(pl.all())).to_series(),
+        }
+    ).sort("record", maintain_order=True)
+
+
+def run(
+    rules: Sequence[Rule],
+    datasets: Sequence[Dataset],
+    library: Any = None,
+    *,
+    define: Any = None,
+    limit: int | None = None,
+) -> Results:
+    """All results of rules on datasets, in the order of the rules.
+
+    `limit` cuts the findings that are kept for each rule and dataset, never their count.
+    """
+    started = time.perf_counter()
+    own = Run(datasets, catalogue=library, define=define)
+    results = [one for rule in rules for one in own.rule(rule, limit)]
+    return Results(results=tuple(results), seconds=time.perf_counter() - started)

@@ -1,0 +1,218 @@
+"""Joins: records of other datasets beside those that a rule checks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from validators.datasets.study import ROW, SUPPLEMENTAL, Part, Study
+from validators.operations.context import SkipError
+from validators.operators.table import MissingError, Table, text
+
+KEY = "\x00join"
+PLACE = "\x00place"
+OTHER = "\x00other"
+type Join = Mapping[str, Any]
+
+
+def joined(table: Table, joins: Sequence[Join], study: Study, part: Part) -> Table:
+    """The table with the columns of the datasets that a rule names beside it."""
+    for one in joins:
+        table = with_one(table, one, study, part)
+    return table
+
+
+def with_one(table: Table, join: Join, study: Study, part: Part) -> Table:
+    """The table with one dataset beside it."""
+    name = table.called(str(join.get("Name") or join.get("name") or ""))
+    if name == "RELREC" and join.get("Wildcard"):
+        return with_related(table, str(join["Wildcard"]), study, part)
+    if join.get("Child"):
+        return with_parent(table, study)
+    if name in {"SUPP--", "SQ--"} or (name.startswith(SUPPLEMENTAL) and not part.is_supplemental):
+        return with_qualifiers(table, join, study, part)
+    return with_dataset(table, join, name, study)
+
+
+def pairs(table: Table, join: Join) -> list[tuple[str, str]]:
+    """Names of the variables to join by, ours and theirs."""
+    found = []
+    for one in join.get("Keys") or []:
+        if isinstance(one, Mapping):
+            left, right = str(one.get("Left") or one.get("left")), str(one.get("Right") or one.get("right"))
+        else:
+            left = right = str(one)
+        found.append((table.called(left), table.called(right)))
+    return found
+
+
+def with_keys(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with its keys as text."""
+    for name in names:
+        if name not in frame.columns:
+            raise MissingError(name)
+    return frame.with_columns(
+        text(frame.get_column(name)).fill_null("").alias(f"{KEY}{place}") for place, name in enumerate(names)
+    )
+
+
+def with_dataset(table: Table, join: Join, name: str, study: Study) -> Table:
+    """The table joined to a dataset by keys: records without a partner go, or stay where the join says left."""
+    other = study.frame(name)
+    if other is None:
+        raise SkipError(f"The dataset {name} is not there; the rule compares with it.")
+    keys = pairs(table, join)
+    left_join = str(join.get("Join Type") or join.get("Join_Type") or "inner").lower() == "left"
+    left = with_keys(table.frame, [one for one, _ in keys])
+    right = with_keys(other.drop(ROW), [one for _, one in keys])
+    merged = [f"{KEY}{place}" for place in range(len(keys))]
+    shared = {right_name for left_name, right_name in keys if left_name == right_name}
+    right = right.drop(shared)
+    right = right.rename({one: f"{name}.{one}" for one in right.columns if one in table.frame.columns})
+    marker = f"_merge_{name}"
+    right = right.with_columns(pl.lit("both").alias(marker))
+    if merged:
+        found = left.join(right, on=merged, how="left" if left_join else "inner", maintain_order="left")
+    else:
+        found = left.join(right, how="cross")
+    found = found.with_columns(
+        pl.col(marker).fill_null("left_only"), pl.col(pl.String).exclude(marker).fill_null("")
+    ).drop(merged)
+    return replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
+
+
+def replaced(
+    table: Table, frame: pl.DataFrame, *, hidden: frozenset[str] | None = None, beside: frozenset[str] | None = None
+) -> Table:
+    """The table with other records."""
+    return Table(
+        frame=frame,
+        prefix=table.prefix,
+        constants=dict(table.constants),
+        hidden=table.hidden if hidden is None else hidden,
+        beside=table.beside if beside is None else beside,
+    )
+
+
+def with_qualifiers(table: Table, join: Join, study: Study, part: Part) -> Table:
+    """The table with supplemental qualifiers as variables, found by IDVAR and IDVARVAL."""
+    name = table.called(str(join.get("Name")))
+    named = [one for one in study.parts if one.is_supplemental and (one.related == part.domain or one.name == name)]
+    if not named:
+        raise SkipError(f"The dataset {name} is not there; the rule compares with it.")
+    frame = table.frame
+    for one in named:
+        frame = qualified(frame, one.frame)
+    return replaced(table, frame)
+
+
+def qualified(frame: pl.DataFrame, supplement: pl.DataFrame) -> pl.DataFrame:
+    """Records with the qualifiers of one dataset beside them."""
+    for needed in ("USUBJID", "QNAM", "QVAL"):
+        if needed not in supplement.columns:
+            raise MissingError(needed)
+    idvars = supplement["IDVAR"].unique(maintain_order=True).to_list() if "IDVAR" in supplement.columns else [""]
+    for idvar in idvars:
+        rows = supplement.filter(pl.col("IDVAR") == idvar) if "IDVAR" in supplement.columns else supplement
+        keys = ["USUBJID"] if "USUBJID" in frame.columns else []
+        if idvar:
+            if idvar not in frame.columns:
+                continue
+            rows = rows.with_columns(plain(rows["IDVARVAL"]).alias(KEY))
+            frame = frame.with_columns(plain(frame[idvar]).alias(KEY))
+            keys = [*keys, KEY]
+        wide = (
+            rows.select(*keys, "QNAM", "QVAL")
+            .unique(subset=[*keys, "QNAM"], maintain_order=True)
+            .pivot(on="QNAM", index=keys, values="QVAL")
+        )
+        frame = filled_beside(frame, wide, keys)
+    return frame
+
+
+def plain(series: pl.Series) -> pl.Series:
+    """Values as text, numbers in their shortest form, so that 1, 1.0 and "1" are the same."""
+    values = text(series).fill_null("")
+    numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
+    return text(numbers).zip_with(numbers.is_not_null(), values)
+
+
+def filled_beside(frame: pl.DataFrame, wide: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Columns joined from the left; a qualifier that is there already is filled up."""
+    new = [one for one in wide.columns if one not in keys]
+    again = {one: f"\x00new {one}" for one in new if one in frame.columns}
+    found = frame.join(wide.rename(again), on=list(keys), how="left", maintain_order="left")
+    filled = [
+        pl.when(text_column(frame, one).fill_null("") == "").then(pl.col(other)).otherwise(pl.col(one)).alias(one)
+        for one, other in again.items()
+    ]
+    return found.with_columns(*filled, *(pl.col(one).fill_null("") for one in new if one not in again)).drop(
+        *again.values(), KEY, strict=False
+    )
+
+
+def text_column(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """A column as text."""
+    return pl.col(name) if frame.schema[name] == pl.String else pl.col(name).cast(pl.String)
+
+
+def with_related(table: Table, domain: str, study: Study, part: Part) -> Table:
+    """The table with the records of a domain that RELREC relates to its own, their columns named RELREC.x."""
+    relations, other = study.frame("RELREC"), study.frame(domain)
+    if relations is None or other is None:
+        raise SkipError(
+            f"The dataset {'RELREC' if relations is None else domain} is not there; the rule compares by it."
+        )
+    own = linked(relations, part.domain, table.frame)
+    theirs = linked(relations, domain, other).rename({PLACE: OTHER})
+    links = own.join(theirs, on=["RELID", "USUBJID"], how="inner").select(PLACE, OTHER).unique()
+    right = other.drop(ROW).select(pl.all().name.prefix("RELREC.")).with_row_index(OTHER)
+    found = table.frame.with_row_index(PLACE).join(links, on=PLACE, how="inner").join(right, on=OTHER, how="inner")
+    return replaced(table, found.sort(PLACE).drop(PLACE, OTHER))
+
+
+def linked(relations: pl.DataFrame, domain: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """For each record of a domain that RELREC names: RELID, subject, and the record's place in the frame."""
+    own = relations.filter(pl.col("RDOMAIN") == domain)
+    records = frame.with_row_index(PLACE)
+    found: list[pl.DataFrame] = []
+    for idvar in own["IDVAR"].unique(maintain_order=True):
+        if not idvar or idvar in frame.columns:
+            found += link_one(own.filter(pl.col("IDVAR") == idvar), records, str(idvar))
+    schema = {"RELID": pl.String, "USUBJID": pl.String, PLACE: pl.get_index_type()}
+    return pl.concat(found).unique() if found else pl.DataFrame(schema=schema)
+
+
+def link_one(rows: pl.DataFrame, records: pl.DataFrame, idvar: str) -> list[pl.DataFrame]:
+    """Records that relations by one identifying variable name; without a value, all that have one, by that value."""
+    values = plain(records[idvar]) if idvar else pl.Series([""]).new_from_index(0, records.height)
+    keyed = records.select("USUBJID", PLACE, values.alias(KEY))
+    marked = rows.with_columns(plain(rows["IDVARVAL"]).alias(KEY))
+    chosen = ("RELID", "USUBJID", PLACE)
+    own = marked.filter(pl.col("USUBJID") != "").select("RELID", "USUBJID", KEY)
+    anyone = marked.filter((pl.col("USUBJID") == "") & (pl.col(KEY) != "")).select("RELID", KEY)
+    found = [
+        own.join(keyed, on=["USUBJID", KEY], how="inner").select(chosen),
+        anyone.join(keyed, on=KEY, how="inner").select(chosen),
+    ]
+    general = marked.filter((pl.col("USUBJID") == "") & (pl.col(KEY) == "")).select("RELID").unique()
+    if general.height and idvar:
+        crossed = general.join(keyed.filter(pl.col(KEY) != ""), how="cross")
+        relation = pl.concat_str("RELID", pl.lit("\x00"), KEY).alias("RELID")
+        found.append(crossed.select(relation, "USUBJID", PLACE))
+    return found
+
+
+def with_parent(table: Table, study: Study) -> Table:
+    """Records of CO or SUPP-- beside the record that they are about; those about none that is there go."""
+    frame = table.frame.with_row_index("\x00own")
+    if "RDOMAIN" not in frame.columns:
+        raise MissingError("RDOMAIN")
+    found: list[pl.DataFrame] = []
+    for domain in frame["RDOMAIN"].unique(maintain_order=True):
+        parent = study.frame(str(domain)) if domain else None
+        if parent is not None:
+            found.append(frame.filter(pl.col("RDOMAIN") == domain))
+    if not found:
+        raise SkipError("None of the datasets that RDOMAIN names is there.")
+    return replaced(table, pl.concat(found).sort("\x00own").drop("\x00own"))

@@ -1,0 +1,81 @@
+"""Which datasets a rule is about: by class of observation, by domain, split or not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from validators.datasets.study import Part
+
+ALL = "ALL"
+#: What tells the class of a domain that the standard does not have: the variable that is its topic.
+TOPICS = (("OBJ", "FINDINGS ABOUT"), ("TESTCD", "FINDINGS"), ("TERM", "EVENTS"), ("TRT", "INTERVENTIONS"))
+#: Domains that are known without the catalogue of a standard.
+KNOWN = {
+    **dict.fromkeys(("CO", "DM", "SE", "SJ", "SM", "SV", "SUPP"), "SPECIAL PURPOSE"),
+    **dict.fromkeys(("TA", "TD", "TE", "TI", "TM", "TP", "TS", "TT", "TV", "TX"), "TRIAL DESIGN"),
+    **dict.fromkeys(("RELREC", "RELSUB", "RELSPEC", "RELREF", "POOLDEF"), "RELATIONSHIP"),
+    **dict.fromkeys(("DI", "OI", "BI"), "STUDY REFERENCE"),
+}
+
+
+class Classes(Protocol):
+    """What the catalogue of a standard says of domains."""
+
+    def class_of(self, domain: str) -> str:
+        """The class of a domain in upper case, "" where the standard does not have it."""
+        ...
+
+
+def class_of(part: Part, catalogue: Classes | None) -> str:
+    """The class of a dataset in upper case; "" where nothing tells it."""
+    if part.is_supplemental or part.name in {"RELREC", "RELSUB", "RELSPEC"}:
+        return "RELATIONSHIP"
+    names = (part.domain, part.prefix)
+    for name in names:
+        known = catalogue.class_of(name) if catalogue else ""
+        if known or name in KNOWN:
+            return known or KNOWN[name]
+    variables = set(part.frame.columns)
+    return next((found for topic, found in TOPICS if f"{part.prefix}{topic}" in variables), "")
+
+
+def given(scope: Mapping[str, Any], name: str, how: str) -> list[str]:
+    """Names that a scope includes or excludes."""
+    found = (scope.get(name) or {}).get(how) or []
+    return [str(one).strip() for one in (found if isinstance(found, list) else [found])]
+
+
+def matches_domain(part: Part, names: Sequence[str]) -> bool:
+    """Whether a dataset is one of those named, by its name, its domain or a pattern such as SUPP-- and AP--."""
+    for name in names:
+        if name in {ALL, part.name} or (name == part.domain and not part.is_supplemental):
+            return True
+        if name in {"SUPP--", "SQ--"} and part.is_supplemental:
+            return True
+        if name == "AP--" and part.is_associated:
+            return True
+        if name.endswith("--") and name not in {"SUPP--", "SQ--", "AP--"} and part.name.startswith(name[:-2]):
+            return True
+    return False
+
+
+def matches_class(found: str, names: Sequence[str]) -> bool:
+    """Whether a class is one of those named; Findings About is a kind of Findings."""
+    upper = {name.upper() for name in names}
+    return bool(upper & {ALL, found}) or (found == "FINDINGS ABOUT" and "FINDINGS" in upper)
+
+
+def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> bool:
+    """Whether a rule with this scope is about a dataset."""
+    domains, classes = given(scope, "Domains", "Include"), given(scope, "Classes", "Include")
+    split = (scope.get("Domains") or {}).get("include_split_datasets")
+    if split is False and part.is_split:
+        return False
+    if domains and not matches_domain(part, domains):
+        return False
+    if matches_domain(part, given(scope, "Domains", "Exclude")):
+        return False
+    found = class_of(part, catalogue)
+    if classes and not matches_class(found, classes):
+        return False
+    excluded = given(scope, "Classes", "Exclude")
+    return not (excluded and matches_class(found, excluded))

@@ -1,0 +1,340 @@
+"""What a rule is tested on: records, values, facts of variables and datasets, rows of the Define-XML, by rule type."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from validators.datasets.study import ROW, Part, Study, stacked
+from validators.operations.context import SkipError
+from validators.operators.table import Table, UnsupportedError, is_empty, text
+
+#: Column that says which of a unit's parts a record is from.
+PART = "\x00part"
+#: What findings on the study as a whole are reported under.
+STUDY = "STUDY"
+
+
+@dataclass(eq=False)
+class Unit:
+    """What one rule is tested on at once: a dataset, or all parts of a domain that is kept in several files."""
+
+    parts: tuple[Part, ...]
+    table: Table
+
+    @property
+    def part(self) -> Part:
+        """The dataset, or the first of its parts."""
+        return self.parts[0]
+
+
+def fact_table(rows: Sequence[Mapping[str, Any]], prefix: str) -> pl.DataFrame:
+    """Rows of facts as a frame: booleans and lists stay, numbers are Float64, the rest is text without nulls."""
+    columns: list[pl.Series] = []
+    for name in rows[0] if rows else ():
+        values = [row.get(name) for row in rows]
+        known = [one for one in values if one is not None]
+        if known and all(isinstance(one, bool) for one in known):
+            columns.append(pl.Series(name, values, dtype=pl.Boolean))
+        elif known and all(isinstance(one, int | float) for one in known):
+            columns.append(pl.Series(name, [None if one is None else float(one) for one in values], dtype=pl.Float64))
+        elif known and all(isinstance(one, list | tuple) for one in known):
+            columns.append(pl.Series(name, [[str(v) for v in one or ()] for one in values], dtype=pl.List(pl.String)))
+        else:
+            columns.append(pl.Series(name, ["" if one is None else str(one) for one in values], dtype=pl.String))
+    del prefix
+    frame = pl.DataFrame(columns)
+    return frame.with_columns(pl.Series(ROW, range(1, len(rows) + 1), dtype=pl.Int64), pl.lit(0).alias(PART))
+
+
+def records(parts: Sequence[Part]) -> pl.DataFrame:
+    """The records of a domain, its parts below each other."""
+    marked = [one.frame.with_columns(pl.lit(place).alias(PART)) for place, one in enumerate(parts)]
+    return marked[0] if len(marked) == 1 else stacked(marked)
+
+
+def dataset_facts(part: Part) -> dict[str, Any]:
+    """What is known of a dataset as a whole."""
+    return {
+        "dataset_name": part.name,
+        "dataset_label": part.dataset.label,
+        "dataset_location": part.dataset.file or f"{part.name.lower()}.xpt",
+        "dataset_size": float(part.frame.estimated_size()),
+        "dataset_domain": part.domain,
+        "dataset_columns": part.variables,
+        "domain": part.domain,
+        "is_ap": part.is_associated,
+        "ap_suffix": part.domain[2:] if part.is_associated else "",
+        "record_count": float(part.frame.height),
+    }
+
+
+def variable_facts(part: Part) -> list[dict[str, Any]]:
+    """What is known of each variable of a dataset."""
+    found = []
+    for place, one in enumerate(part.dataset.variables, start=1):
+        column = part.frame.get_column(one.name)
+        empty = is_empty(column)
+        found.append(
+            {
+                "variable_name": one.name,
+                "variable_order_number": place,
+                "variable_label": one.label,
+                "variable_size": one.length,
+                "variable_data_type": one.type,
+                "variable_format": one.format,
+                "variable_has_empty_values": bool(empty.any()),
+                "variable_is_empty": bool(empty.all()),
+                "variable_max_size": float(str(text(column).str.len_bytes().max() or 0)),
+            }
+        )
+    return found
+
+
+def library_rows(catalogue: Any, part: Part) -> dict[str, dict[str, Any]]:
+    """What the standard says of the variables of a domain, by name."""
+    if catalogue is None:
+        raise SkipError("It needs the metadata of the standard, and none were given.")
+    return {
+        one.name: {
+            "library_variable_name": one.name,
+            "library_variable_label": one.label,
+            "library_variable_data_type": one.type,
+            "library_variable_role": one.role,
+            "library_variable_core": one.core,
+            "library_variable_order_number": one.order,
+            "library_variable_ccode": one.codelist,
+            "library_variable_has_codelist": bool(one.codelist),
+        }
+        for one in catalogue.variables(part.domain)
+    }
+
+
+def define_rows(define: Any, part: Part) -> dict[str, dict[str, Any]]:
+    """What the Define-XML says of the variables of a dataset, by name."""
+    if define is None:
+        raise SkipError("It needs a Define-XML, and none was given.")
+    return {str(row["define_variable_name"]): dict(row) for row in define.variable_rows(part.name)}
+
+
+def beside(rows: Iterable[Mapping[str, Any]], key: str, facts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with what is known under the name in one of their columns; empty where nothing is."""
+    names = list(dict.fromkeys(name for one in facts.values() for name in one))
+    return [{**row, **{name: facts.get(str(row[key]), {}).get(name) for name in names}} for row in rows]
+
+
+def joined_rows(
+    rows: Sequence[Mapping[str, Any]], key: str, facts: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """As `beside`, with what is known of names that no row has."""
+    found = beside(rows, key, facts)
+    held = {str(row[key]) for row in rows}
+    names = list(rows[0]) if rows else []
+    return found + [{**dict.fromkeys(names), **facts[name]} for name in facts if name not in held]
+
+
+def values(parts: Sequence[Part], wanted: frozenset[str] | None = None) -> pl.DataFrame:
+    """One row for each value of each record: the dataset's record, the variable and the value."""
+    found = []
+    for place, part in enumerate(parts):
+        for fact in variable_facts(part):
+            name = str(fact["variable_name"])
+            if wanted is not None and name not in wanted:
+                continue
+            column = text(part.frame.get_column(name)).fill_null("").alias("variable_value")
+            unique = pl.DataFrame([column, part.frame.get_column(ROW)])
+            found.append(
+                unique.with_columns(
+                    *(
+                        pl.lit(
+                            value,
+                            dtype=pl.Float64
+                            if isinstance(value, int | float) and not isinstance(value, bool)
+                            else None,
+                        ).alias(key)
+                        for key, value in fact.items()
+                        if value is not None
+                    ),
+                    pl.lit(place).alias(PART),
+                )
+            )
+    frame = (
+        pl.concat(found, how="diagonal")
+        if found
+        else pl.DataFrame(schema={ROW: pl.Int64, PART: pl.Int32, "variable_value": pl.String})
+    )
+    return frame.with_columns(
+        pl.col(ROW).alias("row_number").cast(pl.Float64),
+        pl.col("variable_value").str.len_chars().cast(pl.Float64).alias("variable_value_length"),
+    )
+
+
+def presence(study: Study) -> pl.DataFrame:
+    """One row with a column for each domain and dataset: the name of its file."""
+    names = {one.domain: one for one in reversed(study.parts)} | study.by_name
+    return fact_table([{name: one.dataset.file or f"{one.name.lower()}.xpt" for name, one in names.items()}], "")
+
+
+def with_attributes(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows with the same facts beside each."""
+    return [{**row, **facts} for row in rows]
+
+
+def define_dataset(define: Any, part: Part) -> dict[str, Any]:
+    """What the Define-XML says of a dataset; all None where it does not have it."""
+    if define is None:
+        raise SkipError("It needs a Define-XML, and none was given.")
+    row = define.dataset_row(part.name)
+    return dict(row) if row else {"define_dataset_name": None, "define_dataset_label": None}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where tables come from: the study, the standard's catalogue, the Define-XML."""
+
+    study: Study
+    catalogue: Any
+    define: Any
+
+
+def plain(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Records."""
+    del source
+    return records(parts)
+
+
+def of_datasets(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of one dataset."""
+    del source
+    return fact_table([dataset_facts(parts[0])], "")
+
+
+def of_variables(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of the variables of one dataset."""
+    del source
+    return fact_table(with_attributes(variable_facts(parts[0]), dataset_facts(parts[0])), "")
+
+
+def variables_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of variables beside what the standard says of them."""
+    return fact_table(beside(variable_facts(parts[0]), "variable_name", library_rows(source.catalogue, parts[0])), "")
+
+
+def variables_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of variables beside what the Define-XML says of them."""
+    return fact_table(joined_rows(variable_facts(parts[0]), "variable_name", define_rows(source.define, parts[0])), "")
+
+
+def variables_both(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of variables beside what the Define-XML and the standard say of them."""
+    rows = joined_rows(variable_facts(parts[0]), "variable_name", define_rows(source.define, parts[0]))
+    return fact_table(beside(rows, "variable_name", library_rows(source.catalogue, parts[0])), "")
+
+
+def of_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Variables as the Define-XML has them."""
+    rows = list(define_rows(source.define, parts[0]).values())
+    if not rows:
+        raise SkipError(f"The Define-XML does not have the dataset {parts[0].name}.")
+    return fact_table(rows, "")
+
+
+def define_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Variables as the Define-XML has them beside what the standard says of them."""
+    rows = list(define_rows(source.define, parts[0]).values())
+    if not rows:
+        raise SkipError(f"The Define-XML does not have the dataset {parts[0].name}.")
+    return fact_table(beside(rows, "define_variable_name", library_rows(source.catalogue, parts[0])), "")
+
+
+def define_groups(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """The dataset as the Define-XML has it."""
+    return fact_table([define_dataset(source.define, parts[0])], "")
+
+
+def datasets_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Facts of a dataset beside what the Define-XML says of it."""
+    return fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}], "")
+
+
+def contents_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Records beside what is known of their dataset and what the Define-XML says of it."""
+    facts = fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}], "").drop(ROW, PART)
+    return records(parts[:1]).join(facts, how="cross")
+
+
+def contents_metadata(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Records; what the Define-XML says of variables is had by operations."""
+    if source.define is None:
+        raise SkipError("It needs a Define-XML, and none was given.")
+    return records(parts)
+
+
+def of_values(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Values with the facts of their variables."""
+    del source
+    return values(parts)
+
+
+def values_dataset(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Values with the facts of their dataset."""
+    del source
+    return values(parts[:1]).join(fact_table([dataset_facts(parts[0])], "").drop(ROW, PART), how="cross")
+
+
+def values_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Values with what the Define-XML says of their variables."""
+    known = define_rows(source.define, parts[0])
+    facts = fact_table(list(known.values()), "").drop(ROW, PART)
+    return values(parts[:1]).join(
+        facts,
+        left_on="variable_name",
+        right_on="define_variable_name",
+        how="left",
+        coalesce=False,
+        maintain_order="left",
+    )
+
+
+#: Rule types that test records, so that all parts of a domain are tested at once.
+WHOLE = frozenset(
+    {
+        "Record Data",
+        "Dataset Contents Check against Define XML and Library Metadata",
+        "Value Check with Variable Metadata",
+    }
+)
+
+TYPES: Mapping[str, Callable[[Source, Sequence[Part]], pl.DataFrame]] = {
+    "Record Data": plain,
+    "Dataset Metadata Check": of_datasets,
+    "Variable Metadata Check": of_variables,
+    "Variable Metadata Check against Library Metadata": variables_library,
+    "Variable Metadata Check against Define XML": variables_define,
+    "Variable Metadata Check against Define XML and Library Metadata": variables_both,
+    "Variables Metadata Check against Define XML and Library Metadata": variables_both,
+    "Define Item Metadata Check": of_define,
+    "Define Item Metadata Check against Library Metadata": define_library,
+    "Define Item Group Metadata Check": define_groups,
+    "Dataset Metadata Check against Define XML": datasets_define,
+    "Dataset Contents Check against Define XML": contents_define,
+    "Dataset Contents Check against Define XML and Library Metadata": contents_metadata,
+    "Value Check with Variable Metadata": of_values,
+    "Value Check with Dataset Metadata": values_dataset,
+    "Value Check against Define XML Variable": values_define,
+}
+
+
+def evaluated(kind: str, source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """The table that a rule type is tested on.
+
+    Raises
+    ------
+    UnsupportedError
+        The rule type is not one that this engine has.
+    """
+    build = TYPES.get(kind)
+    if build is None:
+        raise UnsupportedError(f"The rule type {kind} is not one that this engine has.")
+    return build(source, parts)
