@@ -7,7 +7,7 @@ import polars.selectors as cs
 
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.registry import Study, call
-from exports.sdtm.rows import MappingError, as_text, rows_of
+from exports.sdtm.rows import PLACES, MappingError, as_text, rows_of
 from exports.sdtm.spec import SpecError, build_order, value_order
 from exports.sdtm.spec_fields import frame_faults
 from exports.sdtm.spec_types import Domain, StudySpec, Value
@@ -90,7 +90,9 @@ def _build(domain: Domain, study: Study, *, hidden: Collection[str], terms: Term
     if domain.parent:
         frame = frame.filter(pl.col("QVAL").is_not_null())
     names = [value.name for value in domain.values]
-    return SdtmDataset(domain, frame.sort(domain.sort, maintain_order=True).select("subject_id", *names))
+    ordered = frame.sort(domain.sort, maintain_order=True)
+    places = ordered.select(cs.by_name(*PLACES, require_all=False))
+    return SdtmDataset(domain, ordered.select("subject_id", *names), places)
 
 
 # --- values ------------------------------------------------------------------------------------------------------------
@@ -111,7 +113,9 @@ def _column(value: Value, frame: pl.DataFrame, study: Study, terms: Terms | None
         constant = value.constant if value.constant is None or dtype is pl.Float64 else str(value.constant)
         raw = pl.lit(constant, dtype=dtype)
     made = frame.with_columns(raw.alias(":made")).select(pl.col(":made").alias("value"))
-    column = made.select(as_text(made, "value") if dtype is pl.String or value.codelist else pl.col("value")).to_series()
+    column = made.select(
+        as_text(made, "value") if dtype is pl.String or value.codelist else pl.col("value")
+    ).to_series()
     if value.codelist is not None:
         column = _decoded(column, value, study)
     if value.terminology is not None and terms is not None:

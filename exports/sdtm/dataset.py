@@ -3,18 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import polars as pl
 
 from exports.packages.columns import Column
 from exports.packages.manifest import Manifest, PackageDataset, Provenance, write_package
 from exports.sdtm.spec import Domain, Variable
-
-#: Which of the domain's sources a row comes from, counted from 0.
-SOURCE: Final = ":source"
-#: What is known of where a row comes from; `line` is the line of a form that was turned from wide to long.
-PLACES: Final = ("subject_id", "event_id", "event_repeat", "form_id", "form_repeat", "line", SOURCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Final
 
 import polars as pl
 
@@ -10,6 +11,11 @@ from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Join, Relationship, Row
 
 # A working column of this name holds a ticked box (1) or an unticked one (0).
 TICKED = "ticked"
+#: Which of the domain's sources a row comes from, counted from 0; and of which row of another domain, if it does.
+SOURCE: Final = ":source"
+PARENT: Final = ":parent"
+#: What is known of where a row comes from; `line` is the line of a form that was turned from wide to long.
+PLACES: Final = ("subject_id", "event_id", "event_repeat", "form_id", "form_repeat", "line", SOURCE, PARENT)
 
 
 class MappingError(BadInputError, ValueError):
@@ -28,8 +34,12 @@ def rows_of(domain: Domain, frames: Mapping[str, pl.DataFrame], made: Mapping[st
     """
     if domain.relationships:
         return related_rows(domain.relationships, made)
-    keep = KEY_COLUMNS.union(*(value.references() for value in domain.values))
-    frame = pl.concat([_rows(source, frames, made, keep) for source in domain.sources], how="diagonal_relaxed")
+    keep = KEY_COLUMNS.union({PARENT}, *(value.references() for value in domain.values))
+    rows = [
+        _rows(source, frames, made, keep).with_columns(pl.lit(number).alias(SOURCE))
+        for number, source in enumerate(domain.sources)
+    ]
+    frame = pl.concat(rows, how="diagonal_relaxed")
     return frame if "subject_id" in frame.columns else frame.with_columns(subject_id=pl.lit(None, pl.String))
 
 
@@ -55,7 +65,7 @@ def _rows(
 
 def _origin(source: Source, frames: Mapping[str, pl.DataFrame], made: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     if source.domain:
-        return made[source.domain]
+        return made[source.domain].with_row_index(PARENT)
     if source.records is not None:
         names = dict.fromkeys(key for record in source.records for key in record)
         return pl.DataFrame(
@@ -81,7 +91,9 @@ def _joined(frame: pl.DataFrame, join: Join, other: pl.DataFrame) -> pl.DataFram
     on = list(join.on)
     if other.select(on).is_duplicated().any():
         if on == ["subject_id"]:
-            raise MappingError(f"The form {join.frame!r} is joined by subject, but some subjects have it more than once.")
+            raise MappingError(
+                f"The form {join.frame!r} is joined by subject, but some subjects have it more than once."
+            )
         raise MappingError(f"{join.frame!r} is joined by {', '.join(on)}, but some of these are there more than once.")
     added = other.select(*on, pl.exclude(*on, *frame.columns, *KEY_COLUMNS))
     return frame.join(added, on=on, how="left", validate="m:1", maintain_order="left")
@@ -124,7 +136,9 @@ def related_rows(relationships: tuple[Relationship, ...], made: Mapping[str, pl.
     schema = dict.fromkeys(("subject_id", "rdomain", "usubjid", "idvar", "idvarval", "reltype", "relid"), pl.String)
     found = [pl.DataFrame(schema=schema)]
     for one in relationships:
-        found += _of_datasets(one, schema) if any(member.type for member in one.members) else _of_rows(one, made, schema)
+        found += (
+            _of_datasets(one, schema) if any(member.type for member in one.members) else _of_rows(one, made, schema)
+        )
     return pl.concat(found)
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from exports.sdtm.dataset import SOURCE, SdtmDataset
-from exports.sdtm.spec import Domain, Source, Value
+from exports.sdtm.dataset import SdtmDataset
+from exports.sdtm.rows import PARENT, SOURCE
+from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Source, Value
 
 #: What the marts add to a field's name: the code of a ticked box, and a mark where the name is taken by a key.
 _ADDED: Final = ("___", "__entered", "__label", "__missing")
@@ -81,20 +82,29 @@ class _Walk:
         for name in _sorted(value):
             if "." in name:
                 yield from self._other_domain(row, name, shown, seen)
-            elif found := self._form_of(source, row, name):
+            elif found := self._form_of(source, _on_line(source, row, name)):
                 yield self._origin(row, *found, shown, is_own=source is not None and found[0] == source.form)
+            elif (parent := self._parent(source, row)) and (column := _on_line(source, row, name)) in parent[
+                0
+            ].keyed.columns:
+                yield from self.of_variable(*parent, variable=column, seen=frozenset(), shown=shown)
             else:
                 yield from self.of_variable(dataset, row, variable=name, seen=seen, shown=shown)
 
-    def _form_of(self, source: Source | None, row: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-        """Return form and column when `name` is a column that a form brings."""
-        if source is None:
+    def _parent(self, source: Source | None, row: Mapping[str, Any]) -> tuple[SdtmDataset, Mapping[str, Any]] | None:
+        """Return the row of another domain that this row was made from, where it was."""
+        number = row.get(PARENT)
+        if source is None or not source.domain or source.domain not in self.datasets or number is None:
             return None
-        line = row.get("line")
-        if source.rows and line is not None and name in source.rows[line - 1].fields:
-            return source.form, source.rows[line - 1].fields[name]
-        for form in (source.form, *source.join):
-            if form in self.frames and name in self.frames[form].columns and name not in _KEYS:
+        dataset = self.datasets[source.domain]
+        return (dataset, dataset.places.row(number, named=True)) if number < dataset.places.height else None
+
+    def _form_of(self, source: Source | None, name: str) -> tuple[str, str] | None:
+        """Return form and column when `name` is a column that a form brings."""
+        if source is None or name in KEY_COLUMNS:
+            return None
+        for form in (source.form, *(join.form for join in source.joins)):
+            if form and form in self.frames and name in self.frames[form].columns:
                 return form, name
         return None
 
@@ -126,12 +136,15 @@ class _Walk:
             )
 
 
-_KEYS: Final = frozenset({"subject_id", "site_id", "event_id", "event_repeat", "form_id", "form_repeat", "line"})
-
-
 def _source(domain: Domain, row: Mapping[str, Any]) -> Source | None:
     number = row.get(SOURCE)
     return domain.sources[number] if number is not None else None
+
+
+def _on_line(source: Source | None, row: Mapping[str, Any], name: str) -> str:
+    """Return what a working column is called on its line, where rows were turned from wide to long."""
+    line = row.get("line")
+    return name if source is None or not source.rows or line is None else source.rows[line - 1].fields.get(name, name)
 
 
 def _sorted(value: Value) -> list[str]:
