@@ -1,0 +1,159 @@
+"""Making a package of a study: who may, from which snapshot, and the entry in the ledger."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from datamodel.access.actor import Actor
+from datamodel.access.rights import may
+from datamodel.audit import ledger
+from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, require
+from datamodel.kernel.unit import reading, unit_of_work
+from datamodel.study import reads as studies
+from exports.marts.reader import Snapshot, open_snapshot
+from exports.reports.check import Catalogue
+from exports.sdtm.build import build_domains
+from exports.sdtm.spec import SPECS, load_spec
+from exports.submission.build import Contents, Package, build_package
+from exports.submission.manifest import Manifest, Source, read_manifest, verify
+
+_BLINDED: Final = Refused(
+    "blinded-reader",
+    "A submission package holds the treatment arm, which you may not see in this study. Nothing was written.",
+    "Ask the study's owner for unblinded access, which two people give.",
+)
+_ONE_SITE: Final = Refused(
+    "one-site",
+    "A submission package holds every site, and your role in this study is for one. Nothing was written.",
+    "Ask somebody whose role is for the whole study.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What the datasets are checked with."""
+
+    catalogue: Catalogue
+    library: Any = None
+    terminology: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A package of a study; `package` is None when a whole one of this snapshot was there and was left as it is."""
+
+    folder: Path
+    snapshot: int
+    manifest: Manifest
+    package: Package | None
+
+
+def export(
+    url: str,
+    actor: Actor,
+    *,
+    study: str,
+    marts: Path,
+    target: Callable[[Snapshot], Path],
+    standards: Standards,
+    number: int | None = None,
+    specs: Path = SPECS,
+    reason: str = "",
+) -> Export:
+    """Make the package of a snapshot (the newest without `number`) in the folder that `target` names for it.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not export data, is blinded, or sees one site only.
+    NotFoundError
+        When the study has no such snapshot, or no mapping to SDTM.
+    FaultError
+        When a package is there and its files were altered; nothing was overwritten.
+    """
+    require(may(actor, "study:data:export", study=study))
+    if not may(actor, "study:blinded:read", study=study):
+        raise RefusedError(_BLINDED)
+    membership = actor.membership(study)
+    if membership is not None and membership.site is not None:
+        raise RefusedError(_ONE_SITE)
+    snapshot = open_snapshot(marts, study, number=number or "latest", unblinded=True)
+    folder = target(snapshot)
+    if folder.exists():
+        return _present(folder, snapshot)
+    if not (specs / study / "study.yaml").is_file():
+        raise NotFoundError(f"The study {study} has no mapping to SDTM yet, so there is nothing to package.")
+    with reading(url, actor) as session:
+        about = studies.study(session, study)
+    contents = _contents(snapshot, standards, specs=specs, protocol=about.protocol_id, title=about.title)
+    # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.
+    package = build_package(folder, contents)
+    try:
+        _record(url, actor, study=study, package=package, reason=reason)
+    except BaseException:
+        shutil.rmtree(folder)  # what the ledger does not know is not there
+        raise
+    return Export(folder=folder, snapshot=snapshot.number, manifest=package.manifest, package=package)
+
+
+def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol: str, title: str) -> Contents:
+    spec = load_spec(snapshot.study, folder=specs)
+    source = Source(
+        study=snapshot.study,
+        protocol=protocol,
+        snapshot=snapshot.number,
+        ledger_position=snapshot.position,
+        checkpoint=snapshot.about.get("checkpoint", ""),
+        design_version=snapshot.design_version,
+        mapping_version=spec.revision,
+        mapping_sha256=spec.sha256,
+        standard=spec.standard,
+        standard_version=spec.version,
+        terminology=standards.terminology,
+        rules=standards.catalogue.name,
+        software_version=version("metricis"),
+        created=snapshot.taken_at,
+    )
+    datasets = build_domains(snapshot.form_frames() | {"events": snapshot.events()}, spec)
+    return Contents(source, title, datasets, standards.catalogue, standards.library)
+
+
+def _record(url: str, actor: Actor, *, study: str, package: Package, reason: str) -> None:
+    source = package.manifest.source
+    with unit_of_work(url, actor, reason=reason) as unit:
+        ledger.record(
+            unit,
+            "submission.export",
+            study_id=studies.study(unit.session, study).id,
+            subject=f"snapshot:{source.snapshot}",
+            role=actor.role(study),
+            change={
+                "new": {
+                    "manifest_sha256": package.manifest.sha256,
+                    "files": len(package.manifest.files),
+                    "standard": f"{source.standard} {source.standard_version}",
+                    "terminology": source.terminology,
+                    "rules": source.rules,
+                    "findings": package.manifest.findings,
+                }
+            },
+        )
+
+
+def _present(folder: Path, snapshot: Snapshot) -> Export:
+    """Give the package that is there, when it is of this snapshot and whole."""
+    manifest = read_manifest(folder)
+    if manifest.source.snapshot != snapshot.number or manifest.source.study != snapshot.study:
+        raise FaultError(
+            f"The folder {folder.name!r} holds a package of {manifest.source.study}, snapshot {manifest.source.snapshot}. "
+            "Nothing was overwritten. Name another folder."
+        )
+    if problems := verify(folder):
+        raise FaultError(
+            f"The package of snapshot {snapshot.number} was altered after it was written: {problems[0].file} "
+            f"{problems[0].detail}. Nothing was overwritten. Move the folder away and make the package again."
+        )
+    return Export(folder=folder, snapshot=snapshot.number, manifest=manifest, package=None)
