@@ -17,6 +17,19 @@ type Finding = tuple[str, str | None]
 Verdict = Literal["exact", "same verdict", "wrong", "skipped", "unsupported", "no answer"]
 
 
+#: What a rule or a case that nobody foresaw may raise: told as unsupported with its reason, never an abort.
+FAULTS = (
+    pl.exceptions.PolarsError,
+    ArithmeticError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    AttributeError,
+)
+
+
 class CaseError(ValueError):
     """A case that cannot be read; the message says where and what is wrong."""
 
@@ -203,11 +216,16 @@ def outcomes(folder: Path, catalogues: Any) -> Iterator[Outcome]:
             continue
         for name, place in listed(path):
             try:
-                case = read_case(rule.id, place, name)
+                case = read_case(path.name, place, name)
                 catalogue, define = catalogues(case)
                 yield outcome(rule, case, catalogue, define)
-            except CaseError as error:
-                yield Outcome(rule=rule.id, case=name, type=rule.type, status="unsupported", reason=str(error))
+            except (CaseError, *FAULTS) as error:
+                reason = (
+                    str(error)
+                    if isinstance(error, CaseError)
+                    else f"Running it failed: {type(error).__name__}: {error}"
+                )
+                yield Outcome(rule=path.name, case=name, type=rule.type, status="unsupported", reason=reason)
 
 
 def listed(path: Path) -> Iterator[tuple[str, Path]]:

@@ -95,6 +95,7 @@ class Run:
                 rule=rule.id,
                 dataset=part.name,
                 status="ok",
+                reason=absent(table),
                 count=found.height,
                 findings=found if limit is None else found.head(limit),
                 seconds=spent,
@@ -103,6 +104,7 @@ class Run:
     def prepared(self, rule: Rule, parts: tuple[Part, ...]) -> Table:
         """The table that a rule's conditions are tested on: joined, with the results of operations."""
         table = self.base(rule.type, parts)
+        table = replace(table, missing=set())
         if rule.joins:
             table = joined(table, rule.joins, self.study, parts[0])
         if rule.operations:
@@ -152,6 +154,12 @@ def unsupported(rule: Rule) -> str:
     if rule.unknown:
         return f"The operator {', '.join(sorted(rule.unknown))} is not one that this engine has."
     return ""
+
+
+def absent(table: Table) -> str:
+    """Which variables conditions asked for in vain; a condition without its variable does not hold."""
+    names = ", ".join(sorted(table.missing))
+    return f"Not in the dataset, so that conditions on it do not hold: {names}." if names else ""
 
 
 def refused(rule: Rule, parts: Sequence[Part], status: Any, reason: str, started: float) -> Iterator[RuleResult]:

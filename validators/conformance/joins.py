@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from validators.datasets.study import ROW, SUPPLEMENTAL, Part, Study
+from validators.datasets.study import ROW, SUPPLEMENTAL, Part, Study, bare
 from validators.operations.context import SkipError
 from validators.operators.table import MissingError, Table, text
 
@@ -156,19 +156,43 @@ def text_column(frame: pl.DataFrame, name: str) -> pl.Expr:
     return pl.col(name) if frame.schema[name] == pl.String else pl.col(name).cast(pl.String)
 
 
-def with_related(table: Table, domain: str, study: Study, part: Part) -> Table:
-    """The table with the records of a domain that RELREC relates to its own, their columns named RELREC.x."""
-    relations, other = study.frame("RELREC"), study.frame(domain)
-    if relations is None or other is None:
-        raise SkipError(
-            f"The dataset {'RELREC' if relations is None else domain} is not there; the rule compares by it."
-        )
+def with_related(table: Table, wildcard: str, study: Study, part: Part) -> Table:
+    """The table with the records that RELREC relates to its own.
+
+    Their columns are named RELREC.x, with the wildcard in place of their domain's letters: with `__`, AETERM is
+    RELREC.__TERM. A record that several are related to is there several times; one without any goes.
+    """
+    relations = study.frame("RELREC")
+    if relations is None:
+        raise SkipError("The dataset RELREC is not there; the rule compares by it.")
     own = linked(relations, part.domain, table.frame)
+    numbered = table.frame.with_row_index(PLACE)
+    found: list[pl.DataFrame] = []
+    for domain in relations["RDOMAIN"].unique(maintain_order=True):
+        other = study.frame(str(domain)) if domain not in {"", part.domain} else None
+        if other is not None:
+            found.append(related(numbered, own, relations, other, letters=(str(domain), wildcard)))
+    if not found:
+        return replaced(table, table.frame.clear())
+    whole = pl.concat(found, how="diagonal_relaxed").with_columns(pl.col(pl.String).fill_null(""))
+    return replaced(table, whole.sort(PLACE, maintain_order=True).drop(PLACE))
+
+
+def related(
+    numbered: pl.DataFrame, own: pl.DataFrame, relations: pl.DataFrame, other: pl.DataFrame, *, letters: tuple[str, str]
+) -> pl.DataFrame:
+    """Records beside those of one domain that are related to them."""
+    domain, wildcard = letters
     theirs = linked(relations, domain, other).rename({PLACE: OTHER})
     links = own.join(theirs, on=["RELID", "USUBJID"], how="inner").select(PLACE, OTHER).unique()
-    right = other.drop(ROW).select(pl.all().name.prefix("RELREC.")).with_row_index(OTHER)
-    found = table.frame.with_row_index(PLACE).join(links, on=PLACE, how="inner").join(right, on=OTHER, how="inner")
-    return replaced(table, found.sort(PLACE).drop(PLACE, OTHER))
+    prefix = bare(domain)
+    names = {
+        one: "RELREC." + (wildcard + one.removeprefix(prefix) if one.startswith(prefix) else one)
+        for one in other.columns
+        if one not in {ROW, "DOMAIN"}
+    }
+    right = other.select(pl.col(one).alias(new) for one, new in names.items()).with_row_index(OTHER)
+    return numbered.join(links, on=PLACE, how="inner").join(right, on=OTHER, how="inner").drop(OTHER)
 
 
 def linked(relations: pl.DataFrame, domain: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -204,15 +228,40 @@ def link_one(rows: pl.DataFrame, records: pl.DataFrame, idvar: str) -> list[pl.D
 
 
 def with_parent(table: Table, study: Study) -> Table:
-    """Records of CO or SUPP-- beside the record that they are about; those about none that is there go."""
-    frame = table.frame.with_row_index("\x00own")
-    if "RDOMAIN" not in frame.columns:
+    """Records of CO or SUPP-- beside the record that they are about; where that is not there, its columns are empty.
+
+    Records about a domain that the study does not have go.
+    """
+    if "RDOMAIN" not in table.frame.columns:
         raise MissingError("RDOMAIN")
+    frame = table.frame.with_row_index(PLACE)
+    if "IDVAR" not in frame.columns:
+        frame = frame.with_columns(pl.lit("").alias("IDVAR"), pl.lit("").alias("IDVARVAL"))
     found: list[pl.DataFrame] = []
     for domain in frame["RDOMAIN"].unique(maintain_order=True):
         parent = study.frame(str(domain)) if domain else None
         if parent is not None:
-            found.append(frame.filter(pl.col("RDOMAIN") == domain))
+            own = frame.filter(pl.col("RDOMAIN") == domain)
+            found += [about(rows, parent) for rows in own.partition_by("IDVAR", maintain_order=True)]
     if not found:
-        raise SkipError("None of the datasets that RDOMAIN names is there.")
-    return replaced(table, pl.concat(found).sort("\x00own").drop("\x00own"))
+        raise SkipError("None of the datasets that RDOMAIN names is there; the rule compares with them.")
+    whole = pl.concat(found, how="diagonal_relaxed").with_columns(pl.col(pl.String).fill_null(""))
+    return replaced(table, whole.sort(PLACE, maintain_order=True).drop(PLACE))
+
+
+def about(rows: pl.DataFrame, parent: pl.DataFrame) -> pl.DataFrame:
+    """Records with one IDVAR beside their parent's records, by subject and by the value of that variable."""
+    idvar = str(rows["IDVAR"][0])
+    right = parent.drop(ROW, "DOMAIN", strict=False)
+    right = right.rename({one: f"\x00parent {one}" for one in right.columns if one in rows.columns})
+    keys = [KEY] if idvar in parent.columns else []
+    if keys:
+        rows = rows.with_columns(plain(rows["IDVARVAL"]).alias(KEY))
+        right = right.with_columns(plain(parent[idvar]).alias(KEY))
+    if "USUBJID" in parent.columns and "USUBJID" in rows.columns:
+        right = right.rename({"\x00parent USUBJID": "USUBJID"})
+        keys.append("USUBJID")
+    if idvar and KEY not in keys:
+        return rows
+    joined_rows = rows.join(right, on=keys, how="left", maintain_order="left") if keys else rows
+    return joined_rows.drop([one for one in joined_rows.columns if one.startswith("\x00parent ")] + [KEY], strict=False)

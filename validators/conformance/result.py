@@ -9,7 +9,7 @@ import polars as pl
 Status = Literal["ok", "skipped", "unsupported"]
 
 #: Columns of `RuleResult.findings`.
-FINDINGS = pl.Schema({"record": pl.Int64, "variables": pl.List(pl.String), "values": pl.List(pl.String)})
+FINDINGS = pl.Schema([("record", pl.Int64()), ("variables", pl.List(pl.String)), ("values", pl.List(pl.String))])
 
 
 def no_findings() -> pl.DataFrame:
@@ -21,7 +21,7 @@ def no_findings() -> pl.DataFrame:
 class RuleResult:
     """One rule on one dataset.
 
-    `status` is "ok" where the rule ran, whatever it found; `reason` says why it did not. A rule that was skipped or is
+    `status` is "ok" where the rule ran, whatever it found; `reason` says why it did not, or which variables it lacked. A rule that was skipped or is
     unsupported as a whole has one result with `dataset` "". `count` is the number of all findings, never cut.
     `findings` may be limited; its `record` is 1-based in that file, null for a finding on the dataset as a whole.
     """

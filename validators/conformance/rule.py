@@ -144,7 +144,8 @@ def authorities(content: Mapping[str, Any]) -> Iterator[Authority]:
     """Everyone who asks for the rule."""
     for authority in content.get("Authorities") or ():
         for standard in authority.get("Standards") or ():
-            for reference in standard.get("References") or ({},):
+            references: list[Mapping[str, Any]] = list(standard.get("References") or [{}])
+            for reference in references:
                 identifier = (reference.get("Rule Identifier") or reference.get("Rule_Identifier") or {}).get("Id", "")
                 yield Authority(
                     organization=str(authority.get("Organization", "")),

@@ -8,7 +8,7 @@ import polars as pl
 
 from validators.datasets.study import ROW, Part, Study, stacked
 from validators.operations.context import SkipError
-from validators.operators.table import Table, UnsupportedError, is_empty, text
+from validators.operators.table import UnsupportedError, is_empty, text
 
 #: Column that says which of a unit's parts a record is from.
 PART = "\x00part"
@@ -16,20 +16,7 @@ PART = "\x00part"
 STUDY = "STUDY"
 
 
-@dataclass(eq=False)
-class Unit:
-    """What one rule is tested on at once: a dataset, or all parts of a domain that is kept in several files."""
-
-    parts: tuple[Part, ...]
-    table: Table
-
-    @property
-    def part(self) -> Part:
-        """The dataset, or the first of its parts."""
-        return self.parts[0]
-
-
-def fact_table(rows: Sequence[Mapping[str, Any]], prefix: str) -> pl.DataFrame:
+def fact_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of facts as a frame: booleans and lists stay, numbers are Float64, the rest is text without nulls."""
     columns: list[pl.Series] = []
     for name in rows[0] if rows else ():
@@ -43,7 +30,6 @@ def fact_table(rows: Sequence[Mapping[str, Any]], prefix: str) -> pl.DataFrame:
             columns.append(pl.Series(name, [[str(v) for v in one or ()] for one in values], dtype=pl.List(pl.String)))
         else:
             columns.append(pl.Series(name, ["" if one is None else str(one) for one in values], dtype=pl.String))
-    del prefix
     frame = pl.DataFrame(columns)
     return frame.with_columns(pl.Series(ROW, range(1, len(rows) + 1), dtype=pl.Int64), pl.lit(0).alias(PART))
 
@@ -172,8 +158,8 @@ def values(parts: Sequence[Part], wanted: frozenset[str] | None = None) -> pl.Da
 
 def presence(study: Study) -> pl.DataFrame:
     """One row with a column for each domain and dataset: the name of its file."""
-    names = {one.domain: one for one in reversed(study.parts)} | study.by_name
-    return fact_table([{name: one.dataset.file or f"{one.name.lower()}.xpt" for name, one in names.items()}], "")
+    names = {one.domain: one for one in reversed(study.parts)} | dict(study.by_name)
+    return fact_table([{name: one.dataset.file or f"{one.name.lower()}.xpt" for name, one in names.items()}])
 
 
 def with_attributes(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -207,29 +193,29 @@ def plain(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
 def of_datasets(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of one dataset."""
     del source
-    return fact_table([dataset_facts(parts[0])], "")
+    return fact_table([dataset_facts(parts[0])])
 
 
 def of_variables(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of the variables of one dataset."""
     del source
-    return fact_table(with_attributes(variable_facts(parts[0]), dataset_facts(parts[0])), "")
+    return fact_table(with_attributes(variable_facts(parts[0]), dataset_facts(parts[0])))
 
 
 def variables_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of variables beside what the standard says of them."""
-    return fact_table(beside(variable_facts(parts[0]), "variable_name", library_rows(source.catalogue, parts[0])), "")
+    return fact_table(beside(variable_facts(parts[0]), "variable_name", library_rows(source.catalogue, parts[0])))
 
 
 def variables_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of variables beside what the Define-XML says of them."""
-    return fact_table(joined_rows(variable_facts(parts[0]), "variable_name", define_rows(source.define, parts[0])), "")
+    return fact_table(joined_rows(variable_facts(parts[0]), "variable_name", define_rows(source.define, parts[0])))
 
 
 def variables_both(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of variables beside what the Define-XML and the standard say of them."""
     rows = joined_rows(variable_facts(parts[0]), "variable_name", define_rows(source.define, parts[0]))
-    return fact_table(beside(rows, "variable_name", library_rows(source.catalogue, parts[0])), "")
+    return fact_table(beside(rows, "variable_name", library_rows(source.catalogue, parts[0])))
 
 
 def of_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
@@ -237,7 +223,7 @@ def of_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     rows = list(define_rows(source.define, parts[0]).values())
     if not rows:
         raise SkipError(f"The Define-XML does not have the dataset {parts[0].name}.")
-    return fact_table(rows, "")
+    return fact_table(rows)
 
 
 def define_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
@@ -245,22 +231,22 @@ def define_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     rows = list(define_rows(source.define, parts[0]).values())
     if not rows:
         raise SkipError(f"The Define-XML does not have the dataset {parts[0].name}.")
-    return fact_table(beside(rows, "define_variable_name", library_rows(source.catalogue, parts[0])), "")
+    return fact_table(beside(rows, "define_variable_name", library_rows(source.catalogue, parts[0])))
 
 
 def define_groups(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """The dataset as the Define-XML has it."""
-    return fact_table([define_dataset(source.define, parts[0])], "")
+    return fact_table([define_dataset(source.define, parts[0])])
 
 
 def datasets_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of a dataset beside what the Define-XML says of it."""
-    return fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}], "")
+    return fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}])
 
 
 def contents_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Records beside what is known of their dataset and what the Define-XML says of it."""
-    facts = fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}], "").drop(ROW, PART)
+    facts = fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}]).drop(ROW, PART)
     return records(parts[:1]).join(facts, how="cross")
 
 
@@ -280,13 +266,13 @@ def of_values(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
 def values_dataset(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Values with the facts of their dataset."""
     del source
-    return values(parts[:1]).join(fact_table([dataset_facts(parts[0])], "").drop(ROW, PART), how="cross")
+    return values(parts[:1]).join(fact_table([dataset_facts(parts[0])]).drop(ROW, PART), how="cross")
 
 
 def values_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Values with what the Define-XML says of their variables."""
     known = define_rows(source.define, parts[0])
-    facts = fact_table(list(known.values()), "").drop(ROW, PART)
+    facts = fact_table(list(known.values())).drop(ROW, PART)
     return values(parts[:1]).join(
         facts,
         left_on="variable_name",

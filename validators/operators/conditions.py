@@ -30,7 +30,7 @@ def leaves(check: Any) -> Iterator[Condition]:
 
 
 def leaf(table: Table, condition: Condition) -> pl.Series:
-    """Which records meet one condition."""
+    """Which records meet one condition; where a variable that it needs is not there, none does."""
     name = str(condition["operator"])
     test = OPERATORS.get(name)
     if test is None:
@@ -39,8 +39,9 @@ def leaf(table: Table, condition: Condition) -> pl.Series:
     if remembered not in table.memo:
         try:
             table.memo[remembered] = mask(table, test(table, condition))
-        except MissingError:
-            table.memo[remembered] = repeated(value=False, height=table.height)
+        except MissingError as error:
+            table.missing.add(error.name)
+            return repeated(value=False, height=table.height)
     return table.memo[remembered]
 
 

@@ -182,14 +182,13 @@ def elements(table: Table, value: object) -> list[str] | None:
     )
 
 
-def shared(test: str) -> Operator:
-    """How many values two lists have in common: none, one, or at least one."""
+def shared(least: int, most: int | None) -> Operator:
+    """Whether two lists have as many values in common: none, one, or at least one."""
 
     def count(table: Table, condition: Condition) -> pl.Series:
         pairs = zip(rows(table, condition["name"]), rows(table, condition.get("value")), strict=True)
         found = [len(set(a) & set(b)) for a, b in pairs]
-        wanted = {"none": lambda n: n == 0, "one": lambda n: n == 1, "some": lambda n: n > 0}[test]
-        return pl.Series([wanted(one) for one in found], dtype=pl.Boolean)
+        return pl.Series([one >= least and (most is None or one <= most) for one in found], dtype=pl.Boolean)
 
     return count
 
@@ -250,9 +249,9 @@ GROUPS: dict[str, Operator] = {
     "has_different_values": same_values(wanted=False),
     "contains_all": contains_all(wanted=True),
     "not_contains_all": contains_all(wanted=False),
-    "shares_no_elements_with": shared("none"),
-    "shares_exactly_one_element_with": shared("one"),
-    "shares_at_least_one_element_with": shared("some"),
+    "shares_no_elements_with": shared(0, 0),
+    "shares_exactly_one_element_with": shared(1, 1),
+    "shares_at_least_one_element_with": shared(1, None),
     "is_ordered_subset_of": ordered_subset(wanted=True),
     "is_not_ordered_subset_of": ordered_subset(wanted=False),
     "inconsistent_enumerated_columns": enumerated,

@@ -44,6 +44,8 @@ class Table:
     hidden: frozenset[str] = frozenset()
     #: Datasets whose columns are here too; `TV.VISITDY` is TV's column also where no other column has that name.
     beside: frozenset[str] = frozenset()
+    #: Variables that conditions asked for in vain.
+    missing: set[str] = field(default_factory=set)
 
     @property
     def height(self) -> int:
