@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
+from metricis.checking import run
+
 app = typer.Typer(no_args_is_help=True, help="Rules that datasets of a standard must meet.")
 
 
 @app.callback()
 def rules() -> None:
     """Rules that datasets of a standard must meet."""
+
+
+app.command()(run)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
@@ -14,7 +14,7 @@ from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedE
 from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
-from exports.reports.check import Catalogue
+from exports.reports.standards import Standards
 from exports.sdtm.build import build_domains
 from exports.sdtm.spec import SPECS, load_spec
 from exports.submission.build import Contents, Package, build_package
@@ -30,15 +30,6 @@ _ONE_SITE: Final = Refused(
     "A submission package holds every site, and your role in this study is for one. Nothing was written.",
     "Ask somebody whose role is for the whole study.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Standards:
-    """What the datasets are checked with."""
-
-    catalogue: Catalogue
-    library: Any = None
-    terminology: str = ""
 
 
 @dataclass(frozen=True, slots=True)

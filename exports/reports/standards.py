@@ -1,0 +1,54 @@
+"""What a standard brings to a run: its rules, its metadata, the terminology and the Define-XML of the datasets."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datamodel.kernel.errors import BadInputError, NotFoundError
+from exports.reports.check import Catalogue
+from exports.reports.model import Unread
+from validators.conformance.rule import read_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What datasets are checked with; `unread` are files that were named and could not be used as they should."""
+
+    catalogue: Catalogue
+    library: Any = None
+    terminology: str = ""
+    define: Any = None
+    unread: tuple[Unread, ...] = ()
+
+
+def standards(
+    standard: str,
+    version: str,
+    *,
+    rules: Path | None = None,
+    ct: Path | None = None,
+    define: Path | None = None,
+) -> Standards:
+    """Return what a run needs; with `rules`, a folder in the open CORE format stands in for the built-in catalogue.
+
+    Raises
+    ------
+    BadInputError
+        When the standard or its version is not one that we have, the terminology cannot be read, or a folder holds no rules.
+    NotFoundError
+        When a file or folder is not there.
+    """
+    for path in (rules, ct, define):
+        if path is not None and not path.exists():
+            raise NotFoundError(f"There is no {path}; nothing was checked.")
+    return Standards(catalogue=_catalogue(standard, version, rules))
+
+
+def _catalogue(standard: str, version: str, rules: Path | None) -> Catalogue:
+    if rules is None:
+        raise NotFoundError(f"There is no built-in catalogue of {standard} {version}. Name a folder of rules.")
+    found, faults = read_rules(rules)
+    if not found:
+        raise BadInputError(f"The folder {rules} holds no rule that can be read; nothing was checked.")
+    unread = tuple((where, what) for where, _, what in (fault.partition(": ") for fault in faults))
+    return Catalogue(f"rules of the folder {rules.name}", tuple(found), unread)
