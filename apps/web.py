@@ -13,6 +13,7 @@ from apps.connections import page as connections
 from apps.discrepancies import page as discrepancies
 from apps.edge.app import create_edge
 from apps.entrance.app import routes as entrance
+from apps.exports import page as exports
 from apps.guard import Guard
 from apps.overview import page as overview
 from apps.participants import page as participants
@@ -28,7 +29,7 @@ from datamodel.kernel.settings import settings
 from datamodel.rehearsal import surfaces
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections, standards, audit, access, own, accounts)
+ROOMS = (overview, participants, records, discrepancies, connections, standards, exports, audit, access, own, accounts)
 _KINDS = {
     "shell.css": "text/css",
     "shell.js": "text/javascript",

@@ -1,8 +1,8 @@
 """The verbs: say which fields are critical, and that changes of them were looked at."""
 
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from datamodel.access.actor import Actor
@@ -143,6 +143,27 @@ def note_export(unit: UnitOfWork[Actor], *, study: str, what: str, rows: int, co
         change={"new": {"what": what, "rows": rows, "sha256": digest}},
     )
     return digest
+
+
+def note_extract(
+    unit: UnitOfWork[Actor], *, study: str, snapshot: int, what: Mapping[str, Any], name: str, sha256: str
+) -> None:
+    """Tell the ledger that data of a snapshot were taken away: what was chosen, and the hash of the archive.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not export data.
+    """
+    require(may(unit.actor, "study:data:export", study=study))
+    ledger.record(
+        unit,
+        "trail.extract",
+        study_id=studies.study(unit.session, study).id,
+        subject=f"snapshot:{snapshot}",
+        role=unit.actor.role(study),
+        change={"new": {**what, "file": name, "sha256": sha256}},
+    )
 
 
 def _waiting(waiting: dict[Looked, ValueChange], one: Looked, actor: Actor) -> ValueChange:

@@ -139,6 +139,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "study.publish_design": "A design version was published",
     "tasks.assign": "Tasks were assigned",
     "trail.export": lambda change: f"A file was taken away: {_new(change).get('what', '')}",
+    "trail.extract": lambda change: f"Data were taken away: {_new(change).get('file', '')}",
     "trail.mark_critical": "The list of critical fields was changed",
     "trail.review": "Changes of critical values were reviewed",
 }

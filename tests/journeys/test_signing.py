@@ -36,6 +36,7 @@ def scene(cluster, template, tmp_path_factory):
     url = cluster.url(name)
     patch = pytest.MonkeyPatch()
     patch.setenv("METRICIS_DATABASE_URL", url)
+    patch.setenv("METRICIS_SEALER_URL", url)
     patch.setenv("METRICIS_HOME", str(tmp_path_factory.mktemp("home")))
     settings.cache_clear()
     yield dashboard.build(url, subjects=12)

@@ -53,6 +53,7 @@ def marked(cluster, template, tmp_path_factory):
     url = cluster.url(name, role=Roles().app, password=_PASSWORD)
     patch = pytest.MonkeyPatch()
     patch.setenv("METRICIS_DATABASE_URL", url)
+    patch.setenv("METRICIS_SEALER_URL", cluster.url(name, role=Roles().sealer, password=_PASSWORD))
     patch.setenv("METRICIS_HOME", str(home))
     settings.cache_clear()
     scene = dashboard.build(url, subjects=SUBJECTS)
