@@ -1,7 +1,7 @@
 """Running rules on the datasets of a study."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from validators.conformance.joins import joined
 from validators.conformance.result import FINDINGS, Results, RuleResult
 from validators.conformance.rule import Rule
 from validators.conformance.scope import applies
-from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, presence
+from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, holders, presence
 from validators.datasets.study import ROW, Part, Study
 from validators.operations.context import Context, SkipError
 from validators.operations.run import operate
@@ -77,11 +77,10 @@ class Run:
         started = time.perf_counter()
         try:
             table = self.prepared(rule, parts)
-            hits = table.frame.filter(holds(table, rule.check))
-        except SkipError as error:
-            yield from refused(rule, parts, "skipped", str(error), started)
-            return
-        except MissingError as error:
+            met = holds(table, rule.check)
+            hits = table.frame.filter(met) if met.any() else table.frame.clear()
+            hits = holders(hits, parts) if rule.type.startswith("Value Check") else hits
+        except (SkipError, MissingError) as error:
             yield from refused(rule, parts, "skipped", str(error), started)
             return
         except UnsupportedError as error:
@@ -89,7 +88,7 @@ class Run:
             return
         spent = (time.perf_counter() - started) / len(parts)
         for place, part in enumerate(parts):
-            own = hits.filter(pl.col(PART) == place) if len(parts) > 1 else hits
+            own = hits.filter(pl.col(PART) == place) if len(parts) > 1 and hits.height else hits
             found = findings(rule, own, table)
             yield RuleResult(
                 rule=rule.id,
@@ -106,7 +105,7 @@ class Run:
         table = self.base(rule.type, parts)
         table = replace(table, missing=set())
         if rule.joins:
-            table = joined(table, rule.joins, self.study, parts[0])
+            table = joined(table, rule.joins, self.study, parts[0], wanted=asked(rule, table))
         if rule.operations:
             table = replace(table, constants=dict(table.constants))
             width = table.frame.width
@@ -154,6 +153,51 @@ def unsupported(rule: Rule) -> str:
     if rule.unknown:
         return f"The operator {', '.join(sorted(rule.unknown))} is not one that this engine has."
     return ""
+
+
+#: Operations and operators that ask for no variables beside those that the rule names.
+PLAIN = frozenset(
+    {
+        "dataset_names",
+        "distinct",
+        "dy",
+        "map",
+        "max",
+        "max_date",
+        "mean",
+        "min",
+        "min_date",
+        "record_count",
+        "study_domains",
+        "variable_exists",
+    }
+)
+
+
+def asked(rule: Rule, table: Table) -> frozenset[str] | None:
+    """Names of all variables that a rule may ask for; None where what it says does not tell."""
+    is_open = (
+        any(one.get("value_is_reference") for one in [*leaves(rule.check), *rule.operations])
+        or any(str(one.get("operator")) not in PLAIN for one in rule.operations)
+        or "inconsistent_enumerated_columns" in rule.operators
+    )
+    if is_open:
+        return None
+    names = {*words(rule.check), *words(list(rule.operations)), *rule.outputs, *rule.grouping, "RFSTDTC"}
+    called = {table.called(one) for one in names}
+    return frozenset(called | {one.partition(".")[2] for one in called if "." in one})
+
+
+def words(found: Any) -> Iterator[str]:
+    """All texts in a tree."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, Mapping):
+        for one in found.values():
+            yield from words(one)
+    elif isinstance(found, list | tuple):
+        for one in found:
+            yield from words(one)
 
 
 def absent(table: Table) -> str:

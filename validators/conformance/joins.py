@@ -13,16 +13,18 @@ KEY = "\x00join"
 PLACE = "\x00place"
 OTHER = "\x00other"
 type Join = Mapping[str, Any]
+#: Names of the columns that a rule asks for; None where it may ask for any.
+type Wanted = frozenset[str] | None
 
 
-def joined(table: Table, joins: Sequence[Join], study: Study, part: Part) -> Table:
+def joined(table: Table, joins: Sequence[Join], study: Study, part: Part, *, wanted: Wanted = None) -> Table:
     """The table with the columns of the datasets that a rule names beside it."""
     for one in joins:
-        table = with_one(table, one, study, part)
+        table = with_one(table, one, study, part, wanted if len(joins) == 1 else None)
     return table
 
 
-def with_one(table: Table, join: Join, study: Study, part: Part) -> Table:
+def with_one(table: Table, join: Join, study: Study, part: Part, wanted: Wanted) -> Table:
     """The table with one dataset beside it."""
     name = table.called(str(join.get("Name") or join.get("name") or ""))
     if name == "RELREC" and join.get("Wildcard"):
@@ -31,7 +33,7 @@ def with_one(table: Table, join: Join, study: Study, part: Part) -> Table:
         return with_parent(table, study)
     if name in {"SUPP--", "SQ--"} or (name.startswith(SUPPLEMENTAL) and not part.is_supplemental):
         return with_qualifiers(table, join, study, part)
-    return with_dataset(table, join, name, study)
+    return with_dataset(table, join, name, study, wanted)
 
 
 def pairs(table: Table, join: Join) -> list[tuple[str, str]]:
@@ -56,29 +58,68 @@ def with_keys(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def with_dataset(table: Table, join: Join, name: str, study: Study) -> Table:
+def with_dataset(table: Table, join: Join, name: str, study: Study, wanted: Wanted = None) -> Table:
     """The table joined to a dataset by keys: records without a partner go, or stay where the join says left."""
     other = study.frame(name)
     if other is None:
         raise SkipError(f"The dataset {name} is not there; the rule compares with it.")
     keys = pairs(table, join)
-    left_join = str(join.get("Join Type") or join.get("Join_Type") or "inner").lower() == "left"
-    left = with_keys(table.frame, [one for one, _ in keys])
-    right = with_keys(other.drop(ROW), [one for _, one in keys])
-    merged = [f"{KEY}{place}" for place in range(len(keys))]
-    shared = {right_name for left_name, right_name in keys if left_name == right_name}
-    right = right.drop(shared)
-    right = right.rename({one: f"{name}.{one}" for one in right.columns if one in table.frame.columns})
+    is_left = str(join.get("Join Type") or join.get("Join_Type") or "inner").lower() == "left"
+    own, theirs = links(table.frame, other, keys, study, is_left=is_left)
+    left = narrowed(table.frame, wanted, [one for one, _ in keys])
+    shared = {theirs_name for own_name, theirs_name in keys if own_name == theirs_name} | {ROW}
+    right = other.select(
+        pl.col(one).alias(f"{name}.{one}" if one in table.frame.columns else one)
+        for one in other.columns
+        if one not in shared and (wanted is None or one in wanted or f"{name}.{one}" in wanted)
+    )
     marker = f"_merge_{name}"
-    right = right.with_columns(pl.lit("both").alias(marker))
+    merged = gathered(right, theirs).with_columns(
+        theirs.is_not_null().replace_strict({True: "both", False: "left_only"}, return_dtype=pl.String).alias(marker)
+    )
+    found = pl.concat([left if own is None else gathered(left, own), merged], how="horizontal")
+    return replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
+
+
+def narrowed(frame: pl.DataFrame, wanted: Wanted, keys: Sequence[str]) -> pl.DataFrame:
+    """The columns that a rule asks for, with those that say which record it is."""
+    if wanted is None:
+        return frame
+    return frame.select(one for one in frame.columns if one in wanted or one in keys or one.startswith("\x00"))
+
+
+def gathered(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    """Records at these places; a record of empty values where a place is null."""
+    found = frame.select(pl.all().gather(places))
+    return found.with_columns(pl.col(pl.String).fill_null("")) if places.null_count() else found
+
+
+def links(
+    frame: pl.DataFrame, other: pl.DataFrame, keys: Sequence[tuple[str, str]], study: Study, *, is_left: bool
+) -> tuple[pl.Series | None, pl.Series]:
+    """Which record goes with which: places in both frames; None for the first where each record is there once, in order.
+
+    Found once for all rules that join the same datasets by the same keys.
+    """
+    remembered = (id(frame), id(other), tuple(keys), is_left)
+    if remembered not in study.links:
+        study.links[remembered] = (frame, other, *linked_places(frame, other, keys, is_left=is_left))
+    return study.links[remembered][2:]
+
+
+def linked_places(
+    frame: pl.DataFrame, other: pl.DataFrame, keys: Sequence[tuple[str, str]], *, is_left: bool
+) -> tuple[pl.Series | None, pl.Series]:
+    """Which record goes with which, by a hash join of the keys."""
+    merged = [f"{KEY}{place}" for place in range(len(keys))]
+    left = with_keys(frame, [one for one, _ in keys]).select(*merged).with_row_index(PLACE)
+    right = with_keys(other, [one for _, one in keys]).select(*merged).with_row_index(OTHER)
     if merged:
-        found = left.join(right, on=merged, how="left" if left_join else "inner", maintain_order="left")
+        found = left.join(right, on=merged, how="left" if is_left else "inner", maintain_order="left_right")
     else:
         found = left.join(right, how="cross")
-    found = found.with_columns(
-        pl.col(marker).fill_null("left_only"), pl.col(pl.String).exclude(marker).fill_null("")
-    ).drop(merged)
-    return replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
+    own, theirs = found.get_column(PLACE), found.get_column(OTHER)
+    return (None if len(own) == frame.height and bool((own == left[PLACE]).all()) else own), theirs
 
 
 def replaced(

@@ -14,6 +14,8 @@ from validators.operators.table import UnsupportedError, is_empty, text
 PART = "\x00part"
 #: What findings on the study as a whole are reported under.
 STUDY = "STUDY"
+#: Columns of a table of values that has none.
+VALUES = {"variable_value": pl.String, "variable_name": pl.String, PART: pl.Int32}
 
 
 def fact_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -120,40 +122,45 @@ def joined_rows(
     return found + [{**dict.fromkeys(names), **facts[name]} for name in facts if name not in held]
 
 
-def values(parts: Sequence[Part], wanted: frozenset[str] | None = None) -> pl.DataFrame:
-    """One row for each value of each record: the dataset's record, the variable and the value."""
-    found = []
-    for place, part in enumerate(parts):
-        for fact in variable_facts(part):
-            name = str(fact["variable_name"])
-            if wanted is not None and name not in wanted:
-                continue
-            column = text(part.frame.get_column(name)).fill_null("").alias("variable_value")
-            unique = pl.DataFrame([column, part.frame.get_column(ROW)])
-            found.append(
-                unique.with_columns(
-                    *(
-                        pl.lit(
-                            value,
-                            dtype=pl.Float64
-                            if isinstance(value, int | float) and not isinstance(value, bool)
-                            else None,
-                        ).alias(key)
-                        for key, value in fact.items()
-                        if value is not None
-                    ),
-                    pl.lit(place).alias(PART),
-                )
-            )
-    frame = (
-        pl.concat(found, how="diagonal")
-        if found
-        else pl.DataFrame(schema={ROW: pl.Int64, PART: pl.Int32, "variable_value": pl.String})
-    )
+def values(parts: Sequence[Part]) -> pl.DataFrame:
+    """One row for each different value of each variable; which records hold it is found when a rule hits it."""
+    found = [
+        valued(part, fact).with_columns(pl.lit(place).alias(PART))
+        for place, part in enumerate(parts)
+        for fact in variable_facts(part)
+    ]
+    frame = pl.concat(found, how="diagonal_relaxed") if found else pl.DataFrame(schema=VALUES)
+    length = pl.col("variable_value").str.len_chars().cast(pl.Float64)
     return frame.with_columns(
-        pl.col(ROW).alias("row_number").cast(pl.Float64),
-        pl.col("variable_value").str.len_chars().cast(pl.Float64).alias("variable_value_length"),
+        pl.lit(None, dtype=pl.Int64).alias(ROW),
+        length.alias("variable_value_length"),
+        pl.col(pl.String).fill_null(""),
     )
+
+
+def valued(part: Part, fact: Mapping[str, Any]) -> pl.DataFrame:
+    """The different values of a variable, beside what is known of it."""
+    unique = text(part.frame.get_column(str(fact["variable_name"]))).fill_null("").unique()
+    known = [
+        pl.lit(float(value) if isinstance(value, int) and not isinstance(value, bool) else value).alias(name)
+        for name, value in fact.items()
+        if value is not None
+    ]
+    return pl.DataFrame({"variable_value": unique}).with_columns(known)
+
+
+def holders(hits: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:
+    """The records that hold values: one row for each record and variable."""
+    found: list[pl.DataFrame] = []
+    for (place, name), rows in hits.partition_by(PART, "variable_name", as_dict=True, maintain_order=True).items():
+        frame = parts[int(str(place))].frame
+        column = text(frame.get_column(str(name))).fill_null("")
+        held = pl.DataFrame([frame.get_column(ROW), column.alias("variable_value")])
+        found.append(rows.drop(ROW).join(held, on="variable_value", how="inner", maintain_order="right"))
+    if not found:
+        return hits
+    numbered = pl.concat(found).with_columns(pl.col(ROW).cast(pl.Float64).alias("row_number"))
+    return numbered.select(*hits.columns, "row_number")
 
 
 def presence(study: Study) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -105,6 +106,8 @@ class Study:
 
     parts: tuple[Part, ...]
     joined: dict[str, pl.DataFrame] = field(default_factory=dict)
+    #: Which records of two frames go with each other, kept for all rules that join them.
+    links: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, datasets: Iterable[Dataset]) -> "Study":
