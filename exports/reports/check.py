@@ -1,7 +1,7 @@
 """Rules over datasets, as a report: which rules a standard asks for, running them, telling what came out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version as installed
 from typing import Any, Final
@@ -13,6 +13,7 @@ from validators.conformance.result import RuleResult
 from validators.conformance.rule import Rule
 from validators.datasets.shape import Dataset
 from validators.datasets.study import Part, Study
+from validators.library import Library
 
 #: What a rule of these is left out with.
 _OTHER: Final = "The rule is not for {standard} {version}; it names {named}."
@@ -60,7 +61,7 @@ def check(
     catalogue: Catalogue,
     asked: Asked,
     *,
-    library: Any = None,
+    library: Library | None = None,
     define: Any = None,
     unread: Sequence[Unread] = (),
 ) -> Report:
@@ -93,7 +94,7 @@ def check(
             more=asked.more,
         ),
         unread=unread,
-        class_of=_classes(library),
+        class_of=library.class_of if library else lambda _: "",
         listed=asked.listed,
         is_timed=asked.is_timed,
     )
@@ -145,21 +146,3 @@ def _wanted(datasets: Sequence[Dataset], asked: Asked) -> set[str]:
             f"Datasets that were read: {', '.join(sorted(parts)) or 'none'}."
         )
     return found
-
-
-def _classes(library: Any) -> Callable[[str], str]:
-    def class_of(domain: str) -> str:
-        if library is None:
-            return ""
-        try:
-            facts = library.domain(domain)
-        except (KeyError, LookupError):
-            return ""
-        return str(getattr(facts, "class_", "") or "") if facts is not None else ""
-
-    return class_of
-
-
-def without_times(asked: Asked) -> Asked:
-    """Return the same question without times: the same data then give the same report."""
-    return replace(asked, is_timed=False)

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from datamodel.kernel.errors import BadInputError, NotFoundError
 from exports.reports.check import Catalogue
 from exports.reports.model import Unread
 from validators.conformance.rule import read_rules
+from validators.library import VERSIONS, Library, read_terminology
+
+#: Standards that we have metadata of, as people write them.
+STANDARDS: Final = ("sdtmig",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Standards:
     """What datasets are checked with; `unread` are files that were named and could not be used as they should."""
 
     catalogue: Catalogue
-    library: Any = None
+    library: Library | None = None
     terminology: str = ""
     define: Any = None
     unread: tuple[Unread, ...] = ()
@@ -41,7 +45,15 @@ def standards(
     for path in (rules, ct, define):
         if path is not None and not path.exists():
             raise NotFoundError(f"There is no {path}; nothing was checked.")
-    return Standards(catalogue=_catalogue(standard, version, rules))
+    if standard.lower() not in STANDARDS or version not in VERSIONS:
+        have = ", ".join(f"{one} {number}" for one in STANDARDS for number in VERSIONS)
+        raise BadInputError(f"Received the standard {standard} {version}; there are {have}. Nothing was checked.")
+    terminology = read_terminology(ct) if ct else None
+    return Standards(
+        catalogue=_catalogue(standard, version, rules),
+        library=Library.bundled(version, terminology=terminology),
+        terminology=f"{terminology.standard} {terminology.date}" if terminology else "",
+    )
 
 
 def _catalogue(standard: str, version: str, rules: Path | None) -> Catalogue:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from exports.reports.check import Asked, Catalogue, check
 from exports.reports.document import to_json
@@ -15,6 +15,7 @@ from exports.submission.files import as_checked, write_transport
 from exports.submission.guide import guide
 from exports.submission.manifest import MANIFEST, File, Manifest, Source, described
 from exports.submission.place import appearing
+from validators.library import Library
 
 GUIDE: Final = "reviewers-guide.md"
 _HEAD: Final = (("Study", "protocol"), ("Snapshot", "snapshot"), ("Ledger position", "ledger_position"))
@@ -28,7 +29,7 @@ class Contents:
     title: str
     datasets: Mapping[str, SdtmDataset]
     catalogue: Catalogue
-    library: Any = None
+    library: Library | None = None
 
 
 @dataclass(frozen=True, slots=True)
