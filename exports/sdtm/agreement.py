@@ -10,6 +10,8 @@ import yaml
 # Numbers are equal when they differ by less than this part of their size: files keep 9.3 as 9.299999999999999.
 TOLERANCE = 1e-9
 EXAMPLES = 3
+# Under this name stands why rows are missing or extra.
+ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,9 @@ def _variable(both: pl.DataFrame, column: str) -> VariableAgreement:
 
 
 def unexplained(agreements: Sequence[DomainAgreement], explanations: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Name every variable that differs without an explanation, and every explanation that explains nothing."""
+    """Name every variable (and `rows`) that differs without an explanation, and every explanation that explains nothing."""
     differing = {(one.name, variable.name) for one in agreements for variable in one.variables if variable.differing}
+    differing |= {(one.name, ROWS) for one in agreements if one.missing or one.extra}
     explained = {(domain, name) for domain, reasons in explanations.items() for name in reasons}
     faults = [f"{domain}.{name} differs, but nobody has said why" for domain, name in sorted(differing - explained)]
     return faults + [f"{domain}.{name} is explained, but agrees" for domain, name in sorted(explained - differing)]
@@ -131,6 +134,9 @@ def render(
     lines += ["| variable | cells differing | ours, theirs (first) | why |", "| --- | ---: | --- | --- |"]
     for one in agreements:
         reasons = explanations.get(one.name, {})
+        if one.missing or one.extra:
+            counts = f"{one.missing:,} missing, {one.extra:,} extra"
+            lines.append(f"| {one.name}, rows | {counts} | | {reasons.get(ROWS, '')} |")
         lines += [_difference(one.name, v, reasons.get(v.name, "")) for v in one.variables if v.differing]
     absent = [f"- {one.name}: {', '.join(one.only_theirs)}" for one in agreements if one.only_theirs]
     lines += ["", "## Variables that only the other side has", "", *(absent or ["None."]), ""]

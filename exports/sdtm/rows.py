@@ -114,6 +114,8 @@ def _long(rows: tuple[Row, ...], frame: pl.DataFrame, keep: list[str]) -> pl.Dat
         fields = [as_text(frame, field).alias(name) for name, field in row.fields.items()]
         values = [pl.lit(value).alias(name) for name, value in row.values.items()]
         line = frame.select(*keep, *fields, *values, pl.lit(number).alias("line"))
+        for name, wanted in row.only.items():
+            line = line.filter(pl.col(name).is_in(wanted).fill_null(value=False))
         for name, unwanted in row.unless.items():
             line = line.filter(~pl.col(name).is_in(unwanted).fill_null(value=False))
         lines.append(line)

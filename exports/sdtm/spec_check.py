@@ -94,7 +94,9 @@ def _value_faults(spec: StudySpec, domain: Domain, value: Value, *, faulty: Faul
     yield from (f"there is no code list or conversion {name!r}" for name in _tables(value) if name not in tables)
     yield from (f"there is no domain {name!r}" for name in _domains(value) if name not in _known(spec, faulty))
     yield from _codelist_faults(spec, value)
-    for name in value.references() + ([value.evaluator_from] if isinstance(value, Qualifier) and value.evaluator_from else []):
+    for name in value.references() + (
+        [value.evaluator_from] if isinstance(value, Qualifier) and value.evaluator_from else []
+    ):
         yield from _name_faults(spec, domain, name, faulty=faulty)
 
 
@@ -180,6 +182,3 @@ def _cycle(graph: Mapping[str, set[str]]) -> list[str]:
     except graphlib.CycleError as error:
         return list(error.args[1])
     return []
-
-
-

@@ -72,7 +72,9 @@ def _field_faults(
         known |= present.union(
             source.values, *(row.fields for row in source.rows), *(row.values for row in source.rows)
         )
-        faults += [f"{_called(source)}: needs {name!r}, which nothing fills" for name in source.needs if name not in known]
+        faults += [
+            f"{_called(source)}: needs {name!r}, which nothing fills" for name in source.needs if name not in known
+        ]
     for value in values:
         missing = [name for name in value.references() if name not in known and "." not in name]
         faults += [f"{value.name}: no form of the domain has {name!r}" for name in missing]
@@ -100,7 +102,7 @@ def _row_fields(source: Source, values: Sequence[Value]) -> set[str]:
         field
         for row in source.rows
         for name, field in row.fields.items()
-        if name in needed or name in row.unless or not values
+        if name in needed or name in row.unless or name in row.only
     }
 
 
@@ -120,5 +122,10 @@ def _kind_faults(frames: Mapping[str, pl.DataFrame], domain: Domain, value: Valu
 
 def _lookup_faults(frame: pl.DataFrame, value: Value) -> list[str]:
     """Check the fields that a value takes from another form."""
-    named = [value.args.get("field"), value.args.get("order"), *value.args.get("where", {}), *value.args.get("unless", {})]
+    named = [
+        value.args.get("field"),
+        value.args.get("order"),
+        *value.args.get("where", {}),
+        *value.args.get("unless", {}),
+    ]
     return [f"{value.args['form']} has no field {name!r}" for name in named if name and name not in frame.columns]

@@ -73,7 +73,9 @@ def read_document(path: Path) -> Document:
     document = Document(path.name, content if isinstance(content, dict) else {}, node)
     if not isinstance(content, dict):
         document.faults.append(f"{path.name}: must be a mapping of names to values")
-    document.faults += [f"{path.name} line {line}: {key!r} stands here for the second time" for key, line in _twice(node)]
+    document.faults += [
+        f"{path.name} line {line}: {key!r} stands here for the second time" for key, line in _twice(node)
+    ]
     return document
 
 

@@ -27,11 +27,12 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 class Row(Strict):
     """One line that a wide form is turned into: which fields fill which working columns, and what is constant.
 
-    `unless` leaves the line out where a working column has one of these values.
+    `only` keeps the line where a working column has one of these values, `unless` leaves it out there.
     """
 
     fields: dict[str, str]
     values: dict[str, Scalar] = Field(default_factory=dict)
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     unless: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
