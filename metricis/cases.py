@@ -1,24 +1,101 @@
 """Running the cases of open rules with the standard, terminology and Define-XML that each case names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from validators.conformance.cases import Case, Outcome
+from validators.conformance.cases import Case, Outcome, Surroundings
 from validators.conformance.cases import outcomes as run_outcomes
+from validators.conformance.standards import Standin
+from validators.library.library import VERSIONS, Library
+from validators.library.terminology import Terminology
+
+SDTM = "SDTMIG"
+#: The newest packaged version; its facts stand for versions that are not packaged, and the outcome says so.
+NEWEST = max(VERSIONS)
 
 
 def outcomes(folder: Path, ct: Path | None) -> list[Outcome]:
-    """What this engine says of every case of a folder."""
+    """What this engine says of every case of a folder; `ct` is a folder of terminology, one file for each date."""
     return list(run_outcomes(folder, surroundings(ct)))
 
 
-def surroundings(ct: Path | None) -> Callable[[Case], tuple[Any, Any]]:
-    """For a case, the catalogue of its standard and its Define-XML; None for what is not there."""
-    del ct
+def surroundings(ct: Path | None) -> Callable[[Case], Surroundings]:
+    """For a case, the metadata of its standard, its terminology and its Define-XML; None for what is not there."""
+    files = terminologies(ct)
 
-    def of(case: Case) -> tuple[Any, Any]:
-        del case
-        return None, None
+    def of(case: Case) -> Surroundings:
+        named = case.settings.get("CT", "")
+        terminology, told = chosen(files, named)
+        library = library_of(terminology, tuple(one for one in files.values() if one != terminology))
+        note = "; ".join(one for one in (standin(case.settings), told) if one)
+        return Surroundings(library=borrowed(library, case.settings), define=define_of(case), note=note)
 
     return of
+
+
+@cache
+def read(path: Path) -> Terminology:
+    """One release of terminology."""
+    return Terminology.read(path)
+
+
+@cache
+def library_of(terminology: Path | None, others: tuple[Path, ...]) -> Library:
+    """The packaged metadata with one release of terminology, and others beside it for data that name their date."""
+    known = read(terminology).beside(*(read(one) for one in others)) if terminology else None
+    return Library.bundled(NEWEST, terminology=known)
+
+
+def terminologies(folder: Path | None) -> Mapping[str, Path]:
+    """Files of terminology by the date in their name."""
+    if folder is None:
+        return {}
+    found = (
+        [folder]
+        if folder.is_file()
+        else sorted(one for one in folder.iterdir() if one.suffix in {".csv", ".txt", ".xml"})
+    )
+    return {one.stem[-len("2022-09-30") :]: one for one in found}
+
+
+def chosen(files: Mapping[str, Path], named: str) -> tuple[Path | None, str]:
+    """The release that a case names, or else the newest one; with a note where it stands for another."""
+    if not files:
+        return None, ""
+    date = named[-len("2022-09-30") :]
+    if date in files:
+        return files[date], ""
+    newest = max(files)
+    return files[newest], f"terminology of {newest} stood for {named}" if named else ""
+
+
+def standard(settings: Mapping[str, str]) -> tuple[str, str]:
+    """The standard and version of a case: SDTMIG and 3.4."""
+    product = settings.get("SUBSTANDARD") or settings.get("PRODUCT") or SDTM
+    return product.upper(), settings.get("VERSION", NEWEST).replace("-", ".")
+
+
+def standin(settings: Mapping[str, str]) -> str:
+    """What is said where the metadata are not those of the case's own standard and version."""
+    product, version = standard(settings)
+    return (
+        "" if product == SDTM and version in VERSIONS else f"metadata of {SDTM} {NEWEST} stood for {product} {version}"
+    )
+
+
+def borrowed(library: Library, settings: Mapping[str, str]) -> Any:
+    """The library; for another standard only its classes and general variables."""
+    product, version = standard(settings)
+    return library if product in {SDTM, "SDTM"} else Standin(library, f"{product} {version}")
+
+
+def define_of(case: Case) -> Any:
+    """The Define-XML that a case names, read; None without one."""
+    name = case.settings.get("DEFINE_XML")
+    if not name:
+        return None
+    from validators.conformance.define import read_define
+
+    return read_define(case.folder / name)

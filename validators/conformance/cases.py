@@ -1,7 +1,7 @@
 """Cases of the open rules: datasets with the findings that a rule must have on them, and the score of this engine."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,15 @@ class Case:
     settings: Mapping[str, str]
     datasets: tuple[Dataset, ...]
     expected: frozenset[Finding] | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a case is run with; `note` says what stood for something that was not there."""
+
+    library: Any = None
+    define: Any = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,11 +187,12 @@ def read_case(rule: str, folder: Path, name: str) -> Case:
     )
 
 
-def outcome(rule: Rule, case: Case, catalogue: Any, define: Any) -> Outcome:
+def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
     """What this engine says of a case."""
-    results = list(Run(case.datasets, catalogue=catalogue, define=define).rule(rule))
+    results = list(Run(case.datasets, catalogue=around.library, define=around.define).rule(rule))
     found = frozenset(one for result in results for one in pairs(result))
     status, reason = summed(results)
+    reason = " ".join(one for one in (reason, f"({around.note})" if around.note else "") if one)
     return Outcome(
         rule=rule.id, case=case.name, type=rule.type, status=status, reason=reason, found=found, expected=case.expected
     )
@@ -203,7 +213,7 @@ def summed(results: list[RuleResult]) -> tuple[Status, str]:
     return "skipped", results[0].reason if results else ""
 
 
-def outcomes(folder: Path, catalogues: Any) -> Iterator[Outcome]:
+def outcomes(folder: Path, surroundings: Callable[[Case], Surroundings]) -> Iterator[Outcome]:
     """What this engine says of every case of a folder; what cannot be read is unsupported with its reason."""
     for path in sorted(one for one in folder.iterdir() if one.is_dir()):
         try:
@@ -217,8 +227,7 @@ def outcomes(folder: Path, catalogues: Any) -> Iterator[Outcome]:
         for name, place in listed(path):
             try:
                 case = read_case(path.name, place, name)
-                catalogue, define = catalogues(case)
-                yield outcome(rule, case, catalogue, define)
+                yield outcome(rule, case, surroundings(case))
             except (CaseError, *FAULTS) as error:
                 reason = (
                     str(error)

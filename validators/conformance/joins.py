@@ -104,7 +104,8 @@ def links(
     remembered = (id(frame), id(other), tuple(keys), is_left)
     if remembered not in study.links:
         study.links[remembered] = (frame, other, *linked_places(frame, other, keys, is_left=is_left))
-    return study.links[remembered][2:]
+    own, theirs = study.links[remembered][2:]
+    return own, theirs
 
 
 def linked_places(
