@@ -2,16 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 
-from datamodel.anchors.record import Anchor, Anchors
-from datamodel.checkpoints.heads import Record
-from datamodel.kernel.errors import BadInputError, TransientFault
-from datamodel.kernel.settings import settings
-from datamodel.vault.timestamps import request
+if TYPE_CHECKING:  # the command line starts fast: what only these commands need is loaded when one of them runs
+    from datamodel.anchors.record import Anchor, Anchors
 
 _SECONDS = 20.0
 
@@ -21,7 +17,12 @@ def stamp(
     roots: Annotated[Path, typer.Option(help="Certificates that vouch for the authority (PEM).")],
 ) -> None:
     """Have the newest signed head stamped by an outside authority, check the answer and keep it."""
-    anchors = Anchors(Record(settings().home))
+    import httpx
+
+    from datamodel.kernel.errors import BadInputError, TransientFault
+    from datamodel.vault.timestamps import request
+
+    anchors = _anchors()
     head, note = anchors.newest()
     try:
         answer = httpx.post(
@@ -46,12 +47,12 @@ def witness(
     key: Annotated[str, typer.Option(help="The witness's verifier key, the first time.")] = "",
 ) -> None:
     """Keep a witness's co-signature on one of the signed heads."""
-    typer.echo(_line(Anchors(Record(settings().home)).keep_witness(file.read_text("utf-8"), key=key)))
+    typer.echo(_line(_anchors().keep_witness(file.read_text("utf-8"), key=key)))
 
 
 def anchors(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Show what stands behind the signed heads: file, time stamps, witnesses; two kinds make them anchored."""
-    kept = Anchors(Record(settings().home))
+    kept = _anchors()
     standing, is_anchored = kept.standing(), kept.is_anchored()
     if as_json:
         rows = [
@@ -65,6 +66,14 @@ def anchors(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.
     typer.echo("Anchored." if is_anchored else "Not anchored yet: at least two kinds are needed.")
 
 
-def _line(one: Anchor) -> str:
+def _anchors() -> "Anchors":
+    from datamodel.anchors.record import Anchors
+    from datamodel.checkpoints.heads import Record
+    from datamodel.kernel.settings import settings
+
+    return Anchors(Record(settings().home))
+
+
+def _line(one: "Anchor") -> str:
     at = f" on {one.at:%d-%b-%Y %H:%M:%S} UTC" if one.at else ""
     return f"{one.kind}: head over {one.size} entries, {one.by}{at}"

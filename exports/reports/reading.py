@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import orjson
 import polars as pl
-import pyreadstat
 
 from exports.packages.manifest import DATASET_LABEL_KEY, LABELS_KEY
 from exports.reports.model import Unread
@@ -48,6 +47,8 @@ def _candidates(place: Path) -> Iterator[Path]:
 
 
 def _transport(path: Path) -> Dataset:
+    import pyreadstat
+
     notes: tuple[Note, ...] = ()
     try:
         frame, meta = pyreadstat.read_xport(str(path), output_format="polars")
