@@ -9,6 +9,7 @@ import typer
 from datamodel.kernel.errors import MetricisError, outcome
 from metricis.database import app as database_app
 from metricis.ledger import app as ledger_app
+from metricis.package import package
 from metricis.rules import app as rules_app
 from metricis.tokens import app as token_app
 from metricis.vault import app as vault_app
@@ -26,6 +27,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(token_app, name="token")
 app.add_typer(vault_app, name="vault")
 app.command("cutover-check")(cutover_check)
+app.command()(package)
 
 
 @app.command()

@@ -49,7 +49,7 @@ def export(
     study: str,
     marts: Path,
     target: Callable[[Snapshot], Path],
-    standards: Standards,
+    standards: Callable[[], Standards],
     number: int | None = None,
     specs: Path = SPECS,
     reason: str = "",
@@ -79,7 +79,7 @@ def export(
         raise NotFoundError(f"The study {study} has no mapping to SDTM yet, so there is nothing to package.")
     with reading(url, actor) as session:
         about = studies.study(session, study)
-    contents = _contents(snapshot, standards, specs=specs, protocol=about.protocol_id, title=about.title)
+    contents = _contents(snapshot, standards(), specs=specs, protocol=about.protocol_id, title=about.title)
     # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.
     package = build_package(folder, contents)
     try:
