@@ -55,7 +55,10 @@ def needs_rotation() -> None:
 def rotate(
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without this, only say what would be done.")] = False,
     approval: Annotated[
-        str | None, typer.Option(help="Number of the approved key change (needed in production).")
+        str | None,
+        typer.Option(
+            help="Number of the approved key change; without it, in production, the one that was approved last."
+        ),
     ] = None,
 ) -> None:
     """Change every key while everything runs; go on with a change that was interrupted."""

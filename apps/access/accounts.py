@@ -15,6 +15,7 @@ from apps.shell.pages import PAGES, Page
 from apps.shell.session import reading
 from apps.shell.words import address
 from datamodel.access import actions, people, tokens
+from datamodel.approvals import actions as approvals
 from datamodel.credentials import actions as credentials
 from datamodel.kernel.errors import BadInputError
 from datamodel.kernel.settings import settings
@@ -44,7 +45,7 @@ class AccountsPage:
         here = address(PATH, one=self.state.chosen)
         confirm = [] if self.state.is_fresh else [pane(views.confirm_first(here), views.style())]
         if self.state.one is None:
-            self.side[:] = [*first, *confirm, self._create()]
+            self.side[:] = [*first, *confirm, self._create(), self._keys()]
             return
         told = pane(views.account(self.state, **shown), views.style())
         is_own = self.state.one.id == self.visit.visitor.actor.id
@@ -88,6 +89,32 @@ class AccountsPage:
         return form(
             heading, name, sign_in, reason, button(self.visit, "Create the account", create, variant="contained")
         )
+
+    def _keys(self) -> Any:
+        """Propose a change of keys, and approve what another administrator proposed."""
+        reason, parts = text("Why"), []
+
+        def do(verb: Callable[..., Any], words: str, *what: Any) -> Callable[[], None]:
+            def done() -> None:
+                with changing(self.visit, reason=typed(reason)) as unit:
+                    verb(unit, *what)
+                self.after(words)
+
+            return done
+
+        for one in self.state.proposals:
+            parts.append(pane(views.key_change(one, zone=self.visit.zone), views.style()))
+            if one.state == "waiting" and one.proposed_by != self.visit.visitor.actor.id:
+                said = "Approved. Whoever runs the machine may change the keys now: metricis vault rotate --apply."
+                parts.append(button(self.visit, "Approve", do(approvals.approve, said, one.id), variant="contained"))
+            if one.state in {"waiting", "approved"}:
+                ended = do(approvals.end, "Ended; nothing was changed.", one.id)
+                parts.append(button(self.visit, "Turn down or take back", ended))
+        if not any(one.state in {"waiting", "approved"} for one in self.state.proposals):
+            said = "Proposed. Another administrator must approve it within 24 hours."
+            propose = do(approvals.propose, said, "key_change", "", {"keys": "all"})
+            parts.append(button(self.visit, "Propose a change of keys", propose))
+        return form(pane(Markup('<h2 style="margin-top:16px">Keys of the installation</h2>')), reason, *parts)
 
     def _change(self) -> Any:
         one, reason = self.state.one, text("Reason")

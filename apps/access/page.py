@@ -17,11 +17,13 @@ from apps.shell.session import acting, database_url, reading
 from apps.shell.words import address
 from datamodel.access import people, reads
 from datamodel.access.actor import KNOCKING, Actor
-from datamodel.access.rights import role_in_words
+from datamodel.access.rights import may, role_in_words
 from datamodel.approvals import actions as approvals
+from datamodel.connections import actions as connections
 from datamodel.credentials.actions import require_fresh
 from datamodel.kernel.errors import BadInputError
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
+from datamodel.study import actions as studies
 
 ALL_SITES = "All sites"
 
@@ -116,7 +118,13 @@ class PeoplePage:
             is_self = state.person.account_id == self.visit.visitor.actor.id
             told = pane(views.person(state, is_self=is_self, **shown), views.style())
             return [told] if is_self or not can_change else [told, *first, self._change()]
-        return [*first, self._add()] if state.may_manage else []
+        parts = [self._add()] if state.may_manage else []
+        if state.study_wide:
+            parts.append(self._study_wide())
+        return [*(first or self._confirm(here)), *parts] if parts else []
+
+    def _confirm(self, here: str) -> list[Any]:
+        return [] if self.state.is_fresh else [pane(views.confirm_first(here), views.style())]
 
     def _fields(self, role: str = "", site: str | None = None) -> tuple[Any, Any, Any]:
         every = {"size": "small", "margin": (8, 0, 4, 0), "sizing_mode": "stretch_width"}
@@ -184,8 +192,78 @@ class PeoplePage:
             parts.append(button(self.visit, "Propose that they see blinded values", propose))
         return form(*parts)
 
+    def _study_wide(self) -> Any:
+        """Propose what concerns the whole study and takes two people."""
+        reason, study = text("Why"), self.visit.code
+
+        def propose(kind: str, what: dict[str, str]) -> None:
+            with changing(self.visit, reason=typed(reason)) as unit:
+                approvals.propose(unit, kind, study, what)
+            self.after("Proposed. A second person must approve it within 24 hours; then it can be done.")
+
+        heading = pane(Markup('<h2 style="margin-top:16px">Propose what takes two people</h2>'))
+        parts = [heading, reason]
+        if "outbound_rule" in self.state.study_wide:
+            where = text("New REDCap address", placeholder="https://redcap.example.org/api/")
+
+            def move() -> None:
+                connections.check_address(typed(where))
+                propose("outbound_rule", {"api_url": typed(where)})
+
+            parts += [where, button(self.visit, "Propose the address", move)]
+        if "study_close" in self.state.study_wide:
+            parts.append(button(self.visit, "Propose to close the study", lambda: propose("study_close", {})))
+        return form(*parts)
+
+    def _act(self, one: Any, reason: Any) -> list[Any]:
+        """Return what does an approved act."""
+        study = self.visit.code
+
+        def see() -> None:
+            with changing(self.visit, reason=typed(reason) or one.reason) as unit:
+                approvals.let_see(unit, one.id, study=study)
+            self.after("Done. They see blinded values from now on; the ledger names both of you.")
+
+        def close() -> None:
+            with changing(self.visit, reason=typed(reason) or one.reason) as unit:
+                studies.close_study(unit, study=study, approval=one.id)
+            self.visit.notify(
+                "The study is closed. Nothing in it changes any more; sign in again to read on.", kind="good"
+            )
+
+        if one.kind == "unblinding":
+            return [button(self.visit, "Do it now", see, variant="contained")]
+        if one.kind == "study_close":
+            said = (
+                "Closing is for good: nothing is captured, synced or changed afterwards. Everything can still be read."
+            )
+            warning = pane(Markup('<p class="muted">{}</p>').format(said))
+            return [warning, button(self.visit, "Close the study for good", close, variant="contained")]
+        if one.kind == "outbound_rule" and may(self.visit.visitor.actor, "study:connections:manage", study=study):
+            return self._move(one, reason)
+        return []
+
+    def _move(self, one: Any, reason: Any) -> list[Any]:
+        token = pmui.PasswordInput(
+            label="API token of the project there", size="small", margin=(8, 0, 4, 0), sizing_mode="stretch_width"
+        )
+
+        def move() -> None:
+            with changing(self.visit, reason=typed(reason) or one.reason) as unit:
+                connections.move(
+                    unit,
+                    study=self.visit.code,
+                    api_url=str(one.what.get("api_url", "")),
+                    token=typed(token),
+                    approval=one.id,
+                )
+            token.value = ""
+            self.after("Done. The next sync asks at the new address.")
+
+        return [token, button(self.visit, "Use the new address", move, variant="contained")]
+
     def _decide(self) -> Any:
-        one, study, reason = self.state.proposal, self.visit.code, text("Reason")
+        one, reason = self.state.proposal, text("Reason")
         if one.state not in {"waiting", "approved"}:
             return form()
 
@@ -197,16 +275,11 @@ class PeoplePage:
 
             return done
 
-        def see() -> None:
-            with changing(self.visit, reason=typed(reason) or one.reason) as unit:
-                approvals.let_see(unit, one.id, study=study)
-            self.after("Done. They see blinded values from now on; the ledger names both of you.")
-
         parts = [reason]
         if one.state == "waiting":
             parts.append(button(self.visit, "Approve", decide(approvals.approve, "Approved."), variant="contained"))
-        elif one.kind == "unblinding":
-            parts.append(button(self.visit, "Do it now", see, variant="contained"))
+        else:
+            parts += self._act(one, reason)
         parts.append(button(self.visit, "Turn down or take back", decide(approvals.end, "Ended; nothing was changed.")))
         return form(*parts)
 

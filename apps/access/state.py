@@ -61,6 +61,8 @@ class PeopleState:
     may_manage: bool = False
     may_propose: bool = False
     why_not: str = ""
+    #: kinds of acts on the whole study that the visitor may propose
+    study_wide: tuple[str, ...] = ()
 
     @property
     def person(self) -> Member | None:
@@ -82,6 +84,10 @@ class PeopleState:
         if one.kind == "unblinding":
             who = names.get(str(one.what.get("account", "")), str(one.what.get("name", "somebody")))
             return f"{who} sees blinded values as {role_in_words(str(one.what.get('role', '')))}"
+        if one.kind == "outbound_rule":
+            return f"REDCap is asked at {one.what.get('api_url', 'another address')}"
+        if one.kind == "study_close":
+            return "The study is closed"
         return "; ".join(f"{name}: {value}" for name, value in sorted(one.what.items())) or one.words
 
     def waiting(self) -> int:
@@ -130,6 +136,9 @@ def people_state(
         may_manage=bool(manages),
         may_propose=bool(may(actor, KINDS["unblinding"].permission, study=study)),
         why_not=manages.sentence if isinstance(manages, Refused) else "",
+        study_wide=tuple(
+            kind for kind in ("outbound_rule", "study_close") if may(actor, KINDS[kind].permission, study=study)
+        ),
     )
 
 
@@ -170,6 +179,8 @@ class AccountsState:
     is_fresh: bool = False
     sessions: list[SessionInfo] = field(default_factory=list)
     tokens: list[TokenInfo] = field(default_factory=list)
+    #: changes of keys that were proposed lately
+    proposals: list[Proposal] = field(default_factory=list)
 
     @property
     def one(self) -> Account | None:
@@ -181,6 +192,7 @@ def accounts_state(session: Any, visitor: Visitor, *, chosen: str, now: datetime
     """Return every account, and what is open of the chosen one."""
     found = access.accounts(session, visitor.actor)
     state = AccountsState(
+        proposals=approvals.proposals(session, visitor.actor, study="", now=now),
         accounts=found,
         known=_known(one.id for one in found),
         now=now,

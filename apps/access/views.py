@@ -9,6 +9,7 @@ from markupsafe import Markup
 from apps.access.state import PROPOSAL_STATES, AccountsState, PeopleState, TokensState, reference
 from apps.shell.words import markup
 from datamodel.access.rights import PERMISSIONS, role_in_words
+from datamodel.approvals.reads import Proposal
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +48,11 @@ def accounts(state: AccountsState, *, path: str, zone: str) -> Markup:
 def account(state: AccountsState, *, path: str, zone: str) -> Markup:
     """Return one account with its open browsers and live tokens."""
     return markup("access/account.html", state=state, one=state.one, path=path, zone=zone, **_words())
+
+
+def key_change(one: Proposal, *, zone: str) -> Markup:
+    """Return one proposal to change keys."""
+    return markup("access/keys.html", one=one, zone=zone, **_words())
 
 
 def once(title: str, secret: str, words: str) -> Markup:

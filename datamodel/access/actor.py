@@ -6,12 +6,13 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One role in one study; `site` is None for all sites."""
+    """One role in one study; `site` is None for all sites. In a study that `is_closed` a role reads, and changes nothing."""
 
     study: str
     role: str
     site: str | None = None
     is_unblinded: bool = False
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,8 +231,8 @@ def _actor(session: Session, row: AccountRow) -> Actor:
         kind=row.kind,
         name=row.name,
         memberships=tuple(
-            Membership(study=code, role=role, site=site, is_unblinded=unblinded)
-            for code, role, site, unblinded in store.memberships(session, row.id)
+            Membership(study=code, role=role, site=site, is_unblinded=unblinded, is_closed=is_closed)
+            for code, role, site, unblinded, is_closed in store.memberships(session, row.id)
         ),
         is_administrator=row.is_administrator,
         # for whom a caregiver acts is told by relations (`participants.caregivers.acting`), never by the account

@@ -187,6 +187,17 @@ STUDY_WIDE: Final = frozenset(
         "study:outbound:decide",
     }
 )
+#: What remains in a closed study beside reading: taking data away, letting people in to read, and taking out what must not be kept.
+AFTER_CLOSING: Final = frozenset(
+    {
+        "study:data:snapshot",
+        "study:data:export",
+        "study:people:manage",
+        "study:blinding:lift",
+        "study:records:redact",
+        "study:identity:destroy",
+    }
+)
 #: Permissions that show who gets which treatment: two people give them.
 UNBLINDING: Final = "study:blinded:read"
 _IN_WORDS = {"data_manager": "data manager", "safety_officer": "safety officer", "data_entry": "data entry clerk"}
@@ -250,6 +261,9 @@ def _within(membership: Membership, permission: str, *, meaning: str, site: str 
     if permission not in ROLES[membership.role] and not granted:
         said = f"The role {role_in_words(membership.role)} may not {meaning}."
         return Denied("role-lacks-permission", said, _who_may(permission), permission, study)
+    if membership.is_closed and not permission.endswith(":read") and permission not in AFTER_CLOSING:
+        said = f"This study is closed, so nobody may {meaning} any more; what is in it can be read."
+        return Denied("study-closed", said, "", permission, study)
     if membership.site is None:
         return Allowed()
     if site is not None and membership.site != site:

@@ -15,7 +15,8 @@ from datamodel.access.tables import AccountRow, MembershipRow, SessionRow, Token
 _DIGEST: Final = """(
     select sha256(convert_to(
         a.is_administrator::text || a.is_active::text || coalesce(
-            (select string_agg(to_jsonb(m)::text, ',' order by m.id) from app.membership m where m.account_id = a.id), ''
+            (select string_agg(to_jsonb(m)::text || case when s.status = 'closed' then 'closed' else '' end, ',' order by m.id)
+             from app.membership m join app.study s on s.id = m.study_id where m.account_id = a.id), ''
         ), 'utf8'))
     from app.account a where a.id = app.session.account_id
 )"""
@@ -52,11 +53,11 @@ def account_of_participant(session: Session, participant_id: UUID) -> AccountRow
 
 
 def memberships(session: Session, account_id: UUID) -> list[Any]:
-    """Return (study code, role, site code, is_unblinded) rows of an account."""
+    """Return (study code, role, site code, is_unblinded, whether the study is closed) rows of an account."""
     return list(
         session.execute(
             text(
-                "select s.code, m.role, m.site_code, m.is_unblinded from app.membership m "
+                "select s.code, m.role, m.site_code, m.is_unblinded, s.status = 'closed' from app.membership m "
                 "join app.study s on s.id = m.study_id where m.account_id = :account and m.ended_at is null "
                 "order by s.code"
             ),

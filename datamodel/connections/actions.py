@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
+from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
 from datamodel.connections import store
 from datamodel.connections.address import target
@@ -24,6 +25,11 @@ from datamodel.vault.seal import Place
 _TOKEN: Final = re.compile(r"[0-9A-Fa-f]{32}")
 #: A run that is "running" longer than this does not hold back a new request (its process is long gone).
 _LONGEST_RUN: Final = timedelta(hours=6)
+_NEEDS_TWO: Final = Refused(
+    "needs-second-person",
+    "In production another address for a connected study is decided by two people; nothing was connected.",
+    "Propose it under People and rights, let somebody else approve it, and do it from there.",
+)
 
 
 def connect(
@@ -34,13 +40,17 @@ def connect(
     token: str,
     mapping: Mapping,
     server_time_zone: str = "UTC",
+    approval: UUID | None = None,
 ) -> UUID:
     """Connect a study to its REDCap project, or replace address, token and mapping; return the connection's id.
+
+    In production another address for a study that is connected is a change of two people: `approval` is the proposal of the
+    kind `outbound_rule` that names it (`{"api_url": …}`).
 
     Raises
     ------
     RefusedError
-        When the actor may not set up the connection.
+        When the actor may not set up the connection, or in production changes the address without a second person.
     BadInputError
         When address, token or time zone cannot be right; nothing was written.
     NotFoundError
@@ -53,6 +63,8 @@ def connect(
     if study_id is None:
         raise NotFoundError(f"There is no study with the code “{study}”; nothing was connected.")
     present, event_id = store.connection(unit.session, study_id), new_id()
+    if present is not None and present.api_url != api_url:
+        _approved(unit, approval, study=study, api_url=api_url)
     row_id = present.id if present else new_id()
     new = {
         "api_url": api_url,
@@ -77,6 +89,42 @@ def connect(
         event_id=event_id,
     )
     return row_id
+
+
+def check_address(api_url: str) -> None:
+    """Raise BadInputError when this cannot be the address of a REDCap that may be asked."""
+    _check_address(api_url)
+    target(api_url, settings())
+
+
+def move(unit: UnitOfWork[Actor], *, study: str, api_url: str, token: str, approval: UUID) -> None:
+    """Ask REDCap at another address that two people approved; everything else of the connection stays. Errors as `connect`."""
+    require(may(unit.actor, "study:connections:manage", study=study))
+    row = store.connection_of(unit.session, study)
+    if row is None:
+        raise NotFoundError(f"The study {study} is not connected to REDCap, so there is no address to change.")
+    connect(
+        unit,
+        study=study,
+        api_url=api_url,
+        token=token,
+        mapping=Mapping.from_document(row.mapping),
+        server_time_zone=row.server_time_zone,
+        approval=approval,
+    )
+
+
+def _approved(unit: UnitOfWork[Actor], approval: UUID | None, *, study: str, api_url: str) -> None:
+    """Take the approval of another address; outside production one may do without."""
+    if approval is None:
+        require(_NEEDS_TWO if settings().is_production else Allowed())
+        return
+    what = approvals.take(unit, approval, kind="outbound_rule", study=study)
+    if what.get("api_url") != api_url:
+        raise BadInputError(
+            "The address received is not the one that two people approved, so nothing was connected. Propose it again with the "
+            "address that is meant."
+        )
 
 
 def request_sync(unit: UnitOfWork[Actor], *, study: str) -> UUID:
@@ -123,7 +171,7 @@ def may_request(*, is_running: bool, is_requested: bool) -> Answer:
     return Allowed()
 
 
-def _check(*, api_url: str, token: str, server_time_zone: str) -> None:
+def _check_address(api_url: str) -> None:
     parts = urlsplit(api_url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or not parts.path.endswith("/api/"):
         raise BadInputError(
@@ -134,6 +182,10 @@ def _check(*, api_url: str, token: str, server_time_zone: str) -> None:
         raise BadInputError(
             "A REDCap API address holds no user, password or parameters. Nothing was connected; leave them out."
         )
+
+
+def _check(*, api_url: str, token: str, server_time_zone: str) -> None:
+    _check_address(api_url)
     if not _TOKEN.fullmatch(token):
         raise BadInputError(
             f"A REDCap API token has 32 hexadecimal digits; received {len(token)} characters that are not that. "

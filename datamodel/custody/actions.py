@@ -8,6 +8,7 @@ from uuid import UUID
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import actions as approvals
+from datamodel.approvals import reads as waiting
 from datamodel.audit import ledger
 from datamodel.kernel.errors import BadInputError, Refused, RefusedError, require
 from datamodel.kernel.settings import settings
@@ -19,12 +20,14 @@ from datamodel.vault.seal import SealedColumn
 _NEEDS_TWO = Refused(
     "needs-second-person",
     "In production keys are changed by two people; nothing was changed.",
-    "Propose a key change under People and rights, let another administrator approve it, and give its number with --approval.",
+    "Propose a key change under Accounts, let another administrator approve it there within a day, and run this again.",
 )
 
 
 def begin_rotation(unit: UnitOfWork[Actor], *, approval: UUID | None = None) -> datetime:
     """Begin a change of all keys and return the instant that keys must be newer than; a begun one is gone on with.
+
+    In production it uses the approved proposal `approval`, or the one that two administrators approved lately.
 
     Raises
     ------
@@ -35,6 +38,9 @@ def begin_rotation(unit: UnitOfWork[Actor], *, approval: UUID | None = None) -> 
     began = rotation.unfinished(unit.session)
     if began is not None:
         return began
+    if approval is None and settings().is_production:
+        found = waiting.proposals(unit.session, unit.actor, study="", now=unit.instant)
+        approval = next((one.id for one in found if (one.kind, one.state) == ("key_change", "approved")), None)
     if approval is not None:
         approvals.take(unit, approval, kind="key_change", study="")
     elif settings().is_production:

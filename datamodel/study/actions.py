@@ -1,4 +1,4 @@
-"""The verbs: create a study, add a site, publish a design."""
+"""The verbs: create a study, add a site, publish a design, close a study."""
 
 import re
 from typing import Final, Literal
@@ -7,8 +7,9 @@ from uuid import UUID
 from datamodel.access import actions as access
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
+from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
-from datamodel.kernel.errors import BadInputError, NotFoundError, require
+from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.study import store
@@ -166,8 +167,37 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
     return version
 
 
-def _study(unit: UnitOfWork[Actor], code: str) -> StudyRow:
-    row = store.study(unit.session, code)
+def close_study(unit: UnitOfWork[Actor], *, study: str, approval: UUID) -> None:
+    """Close a study for good, as two people decided: nothing is captured, synced or changed any more; what is in it is read on.
+
+    Pages that are open in the study end, as with every change of rights.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not close the study, nobody else approved it, or the study is closed already.
+    NotFoundError
+        When the study is unknown, or there is no such proposal.
+    """
+    require(may(unit.actor, "study:closing:decide", study=study))
+    row = _study(unit, study, is_locked=True)
+    if row.status == "closed":
+        require(Refused("study-closed", f"The study {study} is closed already.", "Nothing is to be done."))
+    approvals.take(unit, approval, kind="study_close", study=study)
+    event_id = ledger.record(
+        unit,
+        "study.close",
+        study_id=row.id,
+        subject=f"study:{study}",
+        role=unit.actor.role(study),
+        change={"old": {"status": row.status}, "new": {"status": "closed", "approval": str(approval)}},
+    )
+    row.status, row.event_id = "closed", event_id
+    unit.session.flush()
+
+
+def _study(unit: UnitOfWork[Actor], code: str, *, is_locked: bool = False) -> StudyRow:
+    row = store.study(unit.session, code, is_locked=is_locked)
     if row is None:
         raise NotFoundError(f"There is no study with the code “{code}”.")
     return row

@@ -14,9 +14,10 @@ def add(session: Session, row: StudyRow | SiteRow | DesignRow) -> None:
     session.flush()
 
 
-def study(session: Session, code: str) -> StudyRow | None:
-    """Return the study with that code, or None."""
-    return session.scalars(select(StudyRow).where(StudyRow.code == code)).one_or_none()
+def study(session: Session, code: str, *, is_locked: bool = False) -> StudyRow | None:
+    """Return the study with that code, or None; `is_locked` holds it until the transaction ends."""
+    query = select(StudyRow).where(StudyRow.code == code)
+    return session.scalars(query.with_for_update() if is_locked else query).one_or_none()
 
 
 def studies(session: Session, codes: list[str]) -> list[StudyRow]:

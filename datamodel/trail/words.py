@@ -135,6 +135,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "signatures.sign": lambda change: f"A form was signed: {_new(change).get('meaning', '')}",
     "signatures.void": lambda change: f"A signature became void: {_new(change).get('reason', '')}",
     "study.add_site": "A site was added",
+    "study.close": "The study was closed",
     "study.create": "The study was created",
     "study.publish_design": "A design version was published",
     "tasks.assign": "Tasks were assigned",

@@ -136,6 +136,13 @@ def open_run(
             raise
 
 
+def is_closed(study: str, *, url: str = "") -> bool:
+    """Return whether the study is closed: then nothing is asked of REDCap any more."""
+    with reading(url or settings().database_url.get_secret_value(), KNOCKING) as door:
+        found = service_actor(door).membership(study)
+        return found is not None and found.is_closed
+
+
 def _who(url: str, study: str) -> tuple[Actor, Connection, str]:
     with reading(url, KNOCKING) as door:
         actor = service_actor(door)

@@ -1,8 +1,11 @@
 """The recipe of a whole refresh."""
 
-from prefect import flow
+import asyncio
+
+from prefect import flow, get_run_logger
 
 from pipelines.ingest.flow import ingest
+from pipelines.ingest.run import is_closed
 from pipelines.marts.flow import marts
 from pipelines.sdtm.flow import sdtm
 
@@ -14,6 +17,9 @@ async def refresh(study: str, request: str | None = None) -> None:
     `request` is the id of the request that asked for this run, when somebody did. A part that fails ends the run: what
     was derived before stays as it is, and nothing is derived from a half.
     """
+    if await asyncio.to_thread(is_closed, study):
+        get_run_logger().info("The study is closed: nothing is asked of REDCap, and what was derived stays as it is.")
+        return
     await ingest(study, request=request)
     await marts(study)
     await sdtm(study)

@@ -234,4 +234,6 @@ def test_who_is_no_administrator_changes_no_key_and_production_needs_two(scene, 
         approval = approvals.propose(unit, "key_change", "", {"keys": "all"})
     with pytest.raises(RefusedError):
         keys.rotate(owner_url, scene.installer, approval=approval)
+    with pytest.raises(RefusedError, match="two people"):
+        keys.rotate(owner_url, scene.installer)  # what only one person wants is not found either
     assert [one.state for one in keys.status(owner_url).keys if one.state != "present"] == []

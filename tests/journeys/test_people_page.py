@@ -108,6 +108,48 @@ def test_two_people_let_a_statistician_see_blinded_values(visit, scene):
     assert watch.problems == []
 
 
+def test_closing_the_study_is_proposed_by_one_and_approved_by_another(visit, scene):
+    page, watch = visit("owner", "/people")
+    page.get_by_label("New REDCap address").fill("no address")
+    page.get_by_role("button", name="Propose the address").click()
+    page.get_by_text("A REDCap API address begins with").wait_for()
+    page.get_by_label("Why").fill("The last visit was in May.")
+    page.get_by_role("button", name="Propose to close the study").click()
+    page.get_by_text("Proposed. A second person").wait_for()
+    href = page.get_by_role("link", name="The study is closed").get_attribute("href")
+    other, more = visit("investigator", href, width=390)
+    other.get_by_role("button", name="Approve").click()
+    other.get_by_text("Approved.", exact=True).wait_for()
+    assert other.get_by_role("button", name="Close the study for good").is_visible()
+    assert sideways(other) <= 0
+    assert serious(other) == []
+    other.screenshot(path=_folder() / "people-close-390.png", full_page=True)
+    page.reload()
+    here(page)
+    page.screenshot(path=_folder() / "people-close-1440.png", full_page=True)
+    other.get_by_label("Reason").fill("Not before the audit.")
+    other.get_by_role("button", name="Turn down or take back").click()
+    other.get_by_text("Ended; nothing was changed.").wait_for()
+    assert (watch.problems, more.problems) == ([], [])
+
+
+def test_two_administrators_change_keys(visit, scene, root):
+    with unit_of_work(scene.url, scene.installer) as unit:
+        made = {"kind": "staff", "name": "Rolf Root", "sign_in_name": "rolf@demo.example", "is_administrator": True}
+        scene.accounts["second"] = actions.create_account(unit, **made)
+    page, watch = visit(root, "/app/people")
+    page.get_by_label("Why").fill("A year is over.")
+    page.get_by_role("button", name="Propose a change of keys").click()
+    page.get_by_text("Proposed. Another administrator").wait_for()
+    assert page.get_by_role("button", name="Approve").count() == 0
+    other, _ = visit("second", "/app/people", width=390)
+    assert sideways(other) <= 0
+    other.get_by_role("button", name="Approve").click()
+    other.get_by_text("Whoever runs the machine may change the keys now").wait_for()
+    other.screenshot(path=_folder() / "accounts-keys-390.png", full_page=True)
+    assert watch.problems == []
+
+
 def test_one_s_own_rights_are_shown_and_not_changed(visit):
     page, _ = visit("owner", "/people")
     page.get_by_role("link", name="Olga Reyes").click()
