@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.access import actions as access
 from datamodel.access import reads as access_reads
+from datamodel.access import tokens
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.connections.mapping import Mapping, Place, StatusRule
 from datamodel.kernel.errors import NotFoundError
@@ -120,7 +121,9 @@ def keep_notebook_token(url: str, file: Path) -> None:
         holder = access_reads.actor_of_token(unit.session, kept, now=unit.instant) if kept else None
         if holder is not None and holder.id == who.id:
             return
-        token = access.make_token(unit, account_id=who.id, purpose="notebooks of the demo", days=30)
+        # Packages are made on this machine too, with the same token.
+        scopes = (*tokens.NOTEBOOK, "study:data:export")
+        token = access.make_token(unit, account_id=who.id, purpose="notebooks of the demo", days=30, scopes=scopes)
     file.touch(mode=0o600)
     file.write_text(token)
 

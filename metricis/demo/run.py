@@ -20,7 +20,7 @@ from metricis.local.processes import Child, Processes
 from metricis.opening import TOKEN_FILE
 
 _PYTHON: Final = sys.executable
-_DEPLOYMENTS: Final = (f"refresh/{STUDY}", "drain/sweep", "verify-ledger/nightly")
+_DEPLOYMENTS: Final = (f"refresh/{STUDY}", "drain/sweep", "verify-ledger/nightly", "submission/nightly-package")
 
 
 def run_demo(*, once: bool, subjects: int | None) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 
 import openpyxl
@@ -263,3 +264,35 @@ def test_the_command_asks_the_token_for_its_rights(trial, make, home, rules, mon
     with pytest.raises(RefusedError):
         CliRunner().invoke(app, ["package", STUDY, "--rules", str(rules)], catch_exceptions=False)
     assert not (home / "exports").exists()
+
+
+def test_the_summary_that_prefect_keeps_has_counts_and_nobody(trial, make):
+    from pipelines.submission.steps import summary
+
+    done = make(actor=trial.service)
+    told = summary(done)
+    assert done.manifest.sha256 in told
+    assert f"| Error | {done.manifest.findings['Error']} |" in told
+    assert "| VS | TRY-000001 | Error |" in told
+    assert not any(code in told for code in ("S-1", "S-2", "S-3", "S-4", "Zephyrine"))
+    assert "| VS |" not in summary(make())  # it was there already
+
+
+async def test_every_night_the_summary_is_kept_as_an_artifact(make, monkeypatch):
+    from pipelines.submission import flow
+
+    kept, done = {}, make()
+
+    async def build(study):
+        return done
+
+    async def keep(**given):
+        kept.update(given)
+
+    monkeypatch.setattr(flow, "build", build)
+    monkeypatch.setattr(flow, "acreate_markdown_artifact", keep)
+    monkeypatch.setattr(flow.steps, "has_mapping", lambda _: True)
+    monkeypatch.setattr(flow, "get_run_logger", lambda: logging.getLogger("test"))
+    assert await flow.submission.fn(STUDY) == done.manifest.findings
+    assert kept["key"] == "submission-small"
+    assert done.manifest.sha256 in kept["markdown"]
