@@ -113,7 +113,8 @@ def _long(rows: tuple[Row, ...], frame: pl.DataFrame, keep: list[str]) -> pl.Dat
     for number, row in enumerate(rows, start=1):
         fields = [as_text(frame, field).alias(name) for name, field in row.fields.items()]
         values = [pl.lit(value).alias(name) for name, value in row.values.items()]
-        line = frame.select(*keep, *fields, *values, pl.lit(number).alias("line"))
+        kept = frame.filter(pl.all_horizontal(pl.col(row.empty).is_null())) if row.empty else frame
+        line = kept.select(*keep, *fields, *values, pl.lit(number).alias("line"))
         for name, wanted in row.only.items():
             line = line.filter(pl.col(name).is_in(wanted).fill_null(value=False))
         for name, unwanted in row.unless.items():

@@ -64,7 +64,8 @@ def _field_faults(
     faults = []
     for source in domain.sources:
         present = _present(source, frames, spec)
-        asked = {*_row_fields(source, values), *source.where, *source.unless, *source.first_by}
+        blanks = {name for row in source.rows for name in row.empty}
+        asked = {*_row_fields(source, values), *blanks, *source.where, *source.unless, *source.first_by}
         faults += [f"{_called(source)} has no field {name!r}" for name in sorted(asked - present)]
         for join in source.joins:
             on = set(join.on) - set(frames[join.frame].columns)

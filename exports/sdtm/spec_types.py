@@ -27,13 +27,15 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 class Row(Strict):
     """One line that a wide form is turned into: which fields fill which working columns, and what is constant.
 
-    `only` keeps the line where a working column has one of these values, `unless` leaves it out there.
+    `only` keeps the line where a working column has one of these values, `unless` leaves it out there; `empty` keeps it where none
+    of these fields of the form is filled.
     """
 
     fields: dict[str, str]
     values: dict[str, Scalar] = Field(default_factory=dict)
     only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     unless: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    empty: tuple[str, ...] = ()
 
 
 class Join(Strict):
