@@ -194,7 +194,13 @@ def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
     status, reason = summed(results)
     reason = " ".join(one for one in (reason, f"({around.note})" if around.note else "") if one)
     return Outcome(
-        rule=rule.id, case=case.name, type=rule.type, status=status, reason=reason, found=found, expected=case.expected
+        rule=case.rule,
+        case=case.name,
+        type=rule.type,
+        status=status,
+        reason=reason,
+        found=found,
+        expected=case.expected,
     )
 
 
@@ -218,23 +224,27 @@ def outcomes(folder: Path, surroundings: Callable[[Case], Surroundings]) -> Iter
     for path in sorted(one for one in folder.iterdir() if one.is_dir()):
         try:
             rule = read_rule((path / "rule.yml").read_text(encoding="utf-8"), place=f"{path.name}/rule.yml")
-        except (RuleError, OSError, UnicodeDecodeError) as error:
-            yield from (
-                Outcome(rule=path.name, case=name, type="", status="unsupported", reason=str(error))
-                for name, _ in listed(path)
-            )
+        except (RuleError, *FAULTS) as error:
+            yield from (refused(path.name, name, place, str(error)) for name, place in listed(path))
             continue
         for name, place in listed(path):
             try:
                 case = read_case(path.name, place, name)
                 yield outcome(rule, case, surroundings(case))
-            except (CaseError, *FAULTS) as error:
-                reason = (
-                    str(error)
-                    if isinstance(error, CaseError)
-                    else f"Running it failed: {type(error).__name__}: {error}"
-                )
-                yield Outcome(rule=path.name, case=name, type=rule.type, status="unsupported", reason=reason)
+            except CaseError as error:
+                yield refused(path.name, name, place, str(error), rule.type)
+            except FAULTS as error:
+                reason = f"Running it failed: {type(error).__name__}: {error}"
+                yield refused(path.name, name, place, reason, rule.type)
+
+
+def refused(rule: str, name: str, place: Path, reason: str, kind: str = "") -> Outcome:
+    """A case that did not run."""
+    try:
+        due = expected(place / "results" / "results.csv")
+    except FAULTS:
+        due = None
+    return Outcome(rule=rule, case=name, type=kind, status="unsupported", reason=reason, expected=due)
 
 
 def listed(path: Path) -> Iterator[tuple[str, Path]]:

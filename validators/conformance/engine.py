@@ -58,16 +58,12 @@ class Run:
             yield RuleResult(rule=rule.id, dataset="", status="unsupported", reason=reason)
             return
         units = self.units(rule)
-        if not units:
-            yield RuleResult(
-                rule=rule.id,
-                dataset="",
-                status="skipped",
-                reason="No dataset of the study is one that the rule is about.",
-            )
-            return
-        if rule.type == PRESENCE:
+        if rule.type == PRESENCE and self.study.parts:
             yield self.presence(rule, units)
+            return
+        if not units:
+            reason = "No dataset of the study is one that the rule is about."
+            yield RuleResult(rule=rule.id, dataset="", status="skipped", reason=reason)
             return
         for parts in units:
             yield from self.unit(rule, parts, limit)
@@ -118,32 +114,31 @@ class Run:
         return table
 
     def presence(self, rule: Rule, units: Sequence[tuple[Part, ...]]) -> RuleResult:
-        """The result of a rule on which datasets the study has."""
+        """The result of a rule on which datasets the study has: one for the study.
+
+        Where none of them is one that the rule is about, what the rule finds does not count.
+        """
         started = time.perf_counter()
-        hits = pl.DataFrame()
-        for parts in units:
+        found = pl.DataFrame(schema=FINDINGS)
+        for parts in units or [self.study.parts[:1]]:
             table = Table(frame=presence(self.study))
             context = Context(
                 study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
             )
             try:
                 table = operate(context, rule.operations)
-                hits = table.frame.filter(holds(table, rule.check))
+                found = findings(rule, table.frame.filter(holds(table, rule.check)), table, whole=True)
             except (MissingError, SkipError) as error:
                 return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=str(error))
             except UnsupportedError as error:
                 return RuleResult(rule=rule.id, dataset=STUDY, status="unsupported", reason=str(error))
-            if hits.height:
+            if found.height:
                 break
-        found = findings(rule, hits, table, whole=True)
-        return RuleResult(
-            rule=rule.id,
-            dataset=STUDY,
-            status="ok",
-            count=found.height,
-            findings=found,
-            seconds=time.perf_counter() - started,
-        )
+        if found.height and not units:
+            reason = "No dataset of the study is one that the rule is about."
+            return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=reason)
+        spent = time.perf_counter() - started
+        return RuleResult(rule=rule.id, dataset=STUDY, status="ok", count=found.height, findings=found, seconds=spent)
 
 
 def unsupported(rule: Rule) -> str:

@@ -275,7 +275,7 @@ def with_parent(table: Table, study: Study) -> Table:
     Records about a domain that the study does not have go.
     """
     if "RDOMAIN" not in table.frame.columns:
-        raise MissingError("RDOMAIN")
+        return table
     frame = table.frame.with_row_index(PLACE)
     if "IDVAR" not in frame.columns:
         frame = frame.with_columns(pl.lit("").alias("IDVAR"), pl.lit("").alias("IDVARVAL"))

@@ -101,7 +101,8 @@ def level(frame: pl.DataFrame, unit: str) -> pl.Series:
 
 def common(left: pl.DataFrame, right: pl.DataFrame, test: Callable[[Any, Any], Any]) -> pl.Series:
     """Comparison of two dates at the precision that both have."""
-    known = pl.min_horizontal(pl.col("known"), pl.col("known_other"))
+    both_known = pl.col("known").is_not_null() & pl.col("known_other").is_not_null()
+    known = pl.when(both_known).then(pl.min_horizontal(pl.col("known"), pl.col("known_other")))
     both = pl.DataFrame(
         {
             **{name: left[name] for name in (*LEVELS, "known")},
