@@ -61,7 +61,9 @@ def write(session: Session, record: Record, *, folder: Path, study: str = "") ->
     (folder / HEADS).write_text(_notes(one for study in trees for one in record.tree(identity, study).heads()), "utf-8")
     kept = [one.note for one in store.checkpoints(session) if not study or one.study_id == study_id]
     (folder / CHECKPOINTS).write_text(_notes(kept), "utf-8")
-    entries = _events(session, folder / EVENTS, study_id)
+    newest = record.tree(identity, study_id).newest()
+    # What no head is over yet could not be verified.
+    entries = _events(session, folder / EVENTS, study_id, newest.head.size if newest else 0)
     about = _about(folder, identity, study_id=study_id, study=study, entries=entries, checkpoints=len(kept))
     return Bundle(folder, entries, len(kept), about)
 
@@ -70,23 +72,24 @@ def _notes(notes: Any) -> str:
     return "".join(f"{note}\n" for note in notes)
 
 
-def _events(session: Session, path: Path, study_id: UUID | None) -> int:
+def _events(session: Session, path: Path, study_id: UUID | None, size: int) -> int:
     entries = 0
     with path.open("wb") as file:
-        for body in _bodies(session, study_id):
+        for body in _bodies(session, study_id, size):
             file.write(body + b"\n")
             entries += 1
     return entries
 
 
-def _bodies(session: Session, study_id: UUID | None) -> Iterator[bytes]:
-    """Yield events' bytes in the order of their tree."""
+def _bodies(session: Session, study_id: UUID | None, size: int) -> Iterator[bytes]:
+    """Yield the bytes of the first `size` events of a tree, in its order."""
     rows = session.execute(
         text(
             "select e.body from app.audit_entry s join app.audit_event e on e.id = s.event_id "
-            "where cast(:study as uuid) is null or s.study_id = :study order by s.position"
+            "where case when cast(:study as uuid) is null then s.position <= :size "
+            "else s.study_id = :study and s.study_position <= :size end order by s.position"
         ).execution_options(yield_per=2000),
-        {"study": study_id},
+        {"study": study_id, "size": size},
     )
     for row in rows:
         yield bytes(row.body)

@@ -182,6 +182,10 @@ class Sealer:
         whole = self.record.tree(identity, None)
         whole.catch_up()
         if position < whole.size:
+            # Another sealer may have gone on since the position was read; nobody does while this one is alone.
+            with sealing(self.url) as session:
+                position = ledger.position(session)
+        if position < whole.size:
             raise AlteredError(
                 f"The database has {position} sealed entries, but {whole.size} were recorded outside: entries were removed "
                 "or an older database was put back. No head was signed; run “metricis ledger verify”."

@@ -271,8 +271,11 @@ class Verification:
                 detail = f"{found[0][1]} holds a head over {size} events; there are {tree.size}."
                 self.problem(study_of(origin), tree.positions[-1] + 1 if tree.positions else 1, "truncated", detail)
         for origin, tree in self.trees.items():
-            if not any(name == origin for name, _ in self.wanted):
-                self.problem(study_of(origin), tree.positions[0], "unsigned", "No signed head is over these events.")
+            newest = max((size for name, size in self.wanted if name == origin), default=0)
+            # What no head of its study is over yet must be under one of the bundle's own tree.
+            if newest == 0 or (origin == self.about["origin"] and tree.size > newest):
+                detail = f"No signed head is over the events after number {newest} of this tree."
+                self.problem(study_of(origin), tree.positions[newest], "unsigned", detail)
 
 
 def verify(folder: Path, *, keys: str = "", heads: str = "") -> tuple[int, list[dict[str, Any]]]:

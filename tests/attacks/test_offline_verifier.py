@@ -100,6 +100,18 @@ def test_it_says_between_which_entries_something_was_altered(attacked, whole):
     assert str(attacked.at("alpha", 40)) in first["detail"]
 
 
+def test_an_event_after_the_last_head_is_not_taken_for_one_of_the_ledger(attacked, whole):
+    events = (whole / "events.jsonl").read_bytes()
+    last = events.rstrip(b"\n").rpartition(b"\n")[2]
+    (whole / "events.jsonl").write_bytes(events + last + b"\n")
+    about = json.loads((whole / "bundle.json").read_text())
+    about["files"]["events.jsonl"] = OFFLINE.hashlib.sha256(events + last + b"\n").hexdigest()
+    (whole / "bundle.json").write_text(json.dumps(about))
+    keys, heads = kept(attacked.home)
+    found = told(whole, keys=keys, heads=heads)
+    assert [(one["kind"], one["position"]) for one in found] == [("unsigned", attacked.at("beta", 40) + 1)]
+
+
 def mutated(folder, chance):
     """Change a bundle somewhere in its events or heads, as carefully as hashes of files allow."""
     name = chance.choice(["events.jsonl"] * 3 + ["heads.txt", "checkpoints.txt"])
