@@ -80,11 +80,12 @@ def check(
     ran = run(fitting, datasets, library, define=define, limit=asked.listed)
     results: list[RuleResult] = [one for one in ran if not asked.domains or one.dataset in wanted]
     results += [RuleResult(one.id, "", "skipped", _other(one, asked)) for one in others]
-    results += [RuleResult(file, "", "unsupported", reason) for file, reason in catalogue.unread]
+    unreadable = () if asked.rules else catalogue.unread
+    results += [RuleResult(file, "", "unsupported", reason) for file, reason in unreadable]
     return make_report(
         results,
         [one for one in datasets if one.name in wanted],
-        [*chosen, *(_Unreadable(file) for file, _ in catalogue.unread)],
+        [*chosen, *(_Unreadable(file) for file, _ in unreadable)],
         head=Head(
             configuration=f"{asked.standard.upper()} {asked.version}, {catalogue.name}",
             generated=asked.generated,
