@@ -24,7 +24,7 @@ from datamodel.participants.reads import Participant, StatusChange
 from datamodel.records import reads as record_reads
 from datamodel.records.reads import Instance
 from datamodel.rehearsal import reads as rehearsal
-from datamodel.scheduling.states import WORDS, Plan, first_day, plan, visit_state
+from datamodel.scheduling.states import ENDED, WORDS, Plan, first_day, plan, visit_state
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Event
 
@@ -127,7 +127,7 @@ def _visits(session: Session, visit: Visit, found: Record, *, today: date) -> No
             mapping = connection_reads.connection(session, actor, study=code).mapping
     anchor = mapping.anchor_on or mapping.enrolled_on
     first = first_day(words.protocol, anchor.event) if anchor else 0
-    ended = next((one.on for one in reversed(found.history) if one.status in {"completed", "withdrawn"}), None)
+    ended = next((one.on for one in reversed(found.history) if one.status in ENDED), None)
     for event in sorted(words.protocol.events, key=lambda one: one.ordinal):
         mine = [one for one in instances if one.event_name == event.name]
         actual = _actual(mine, mapping.visit_date)

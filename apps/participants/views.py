@@ -14,6 +14,7 @@ from apps.shell.frame import Visit, pane
 from apps.shell.status import STATES, icon
 from apps.shell.words import address, markup, plural
 from datamodel.discrepancies.reads import Discrepancy
+from datamodel.participants.facts import STATUSES
 from datamodel.records.reads import GridCell, GridSubject
 
 _HERE: Final = Path(__file__).resolve().parent
@@ -27,7 +28,6 @@ CONSENT_WORDS: Final = {
     "declined": "Declined",
     "withdrawn": "Withdrawn",
 }
-_STATUS: Final = ("screened", "enrolled", "completed", "withdrawn")
 
 
 @lru_cache(maxsize=1)
@@ -110,8 +110,8 @@ def filters(state: GridState) -> dict[str, object]:
         ),
         "status": pmui.Select(
             label="Participant",
-            value=state.status if state.status in (*_STATUS, EVER) else ANY,
-            options={"Any status": ANY, "Ever enrolled": EVER} | {STATES[one].word: one for one in _STATUS},
+            value=state.status if state.status in (*STATUSES, EVER) else ANY,
+            options={"Any status": ANY, "Ever enrolled": EVER} | {STATES[one].word: one for one in STATUSES},
             width=150,
             **every,
         ),

@@ -96,6 +96,15 @@ _ALL: Final = (
         _line("M12 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM4.5 20c.6-4 3.6-6 7.5-6s6.9 2 7.5 6", "2"),
     ),
     State(
+        "screen_failed",
+        "Screen failed",
+        "slate",
+        _line(
+            "M9.5 11.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4zM2.5 20c.6-4 3.1-6 7-6s6.4 2 7 6M16.5 7.5l5 5M21.5 7.5l-5 5",
+            "2",
+        ),
+    ),
+    State(
         "enrolled",
         "Enrolled",
         "blue",

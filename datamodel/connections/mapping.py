@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-ParticipantStatus = Literal["screened", "enrolled", "completed", "withdrawn"]
+ParticipantStatus = Literal["screened", "screen_failed", "enrolled", "completed", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)

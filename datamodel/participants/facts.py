@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Final, Literal, get_args
 
-Status = Literal["screened", "enrolled", "completed", "withdrawn"]
+Status = Literal["screened", "screen_failed", "enrolled", "completed", "withdrawn"]
+#: every status, in the order in which people read them
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.kernel.errors import NotFoundError, require
+from datamodel.participants.facts import STATUSES
 from datamodel.study import reads as study_reads
 
 
@@ -97,7 +98,7 @@ def status_counts(session: Session, actor: Actor, *, study: str) -> dict[str, in
     found = study_reads.study(session, study)
     rows = session.execute(text(_STATUS_COUNTS), {"study": found.id, "site": _own_site(actor, study)})
     counts = {row.status: row.number for row in rows}
-    return {status: counts.get(status, 0) for status in ("screened", "enrolled", "completed", "withdrawn")}
+    return {status: counts.get(status, 0) for status in STATUSES}
 
 
 def enrolment(session: Session, actor: Actor, *, study: str) -> list[tuple[date, int]]:

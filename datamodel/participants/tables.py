@@ -20,7 +20,7 @@ class ParticipantRow(Base):
     study_id: Mapped[UUID] = mapped_column(ForeignKey("app.study.id"))
     site_id: Mapped[UUID | None] = mapped_column(ForeignKey("app.site.id"))
     code: Mapped[str] = mapped_column(Text)
-    #: screened, enrolled, completed, withdrawn
+    #: screened, screen_failed, enrolled, completed, withdrawn
     status: Mapped[str] = mapped_column(Text)
     enrolled_on: Mapped[date | None]
     #: day from which the schedule counts

@@ -19,7 +19,7 @@ WORDS: Final[dict[VisitState, str]] = {
     "not_applicable": "Not applicable",
 }
 #: A participant with one of these takes no further visits.
-_ENDED: Final = frozenset({"completed", "withdrawn", "screen_failed"})
+ENDED: Final = frozenset({"completed", "withdrawn", "screen_failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def visit_state(
         return _taken(of, actual)
     if of.planned is None or of.opens is None or of.closes is None:
         return "not_applicable"
-    if status in _ENDED:
+    if status in ENDED:
         return _after_the_end(of, ended_on)
     if today < of.opens:
         return "upcoming"

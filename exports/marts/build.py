@@ -60,7 +60,7 @@ class Build:
     def treated(self) -> pl.DataFrame:
         """Arms of those who were given a treatment: whoever only was screened has none to hide."""
         is_in = pl.col("enrolled_on").is_not_null() if self.participants["enrolled_on"].count() else pl.lit(value=True)
-        given = pl.col("arm_id").is_not_null() & (pl.col("status") != "screened") & is_in
+        given = pl.col("arm_id").is_not_null() & ~pl.col("status").is_in(["screened", "screen_failed"]) & is_in
         return self.participants.filter(given).select("subject_id", "arm_id", "arm_label")
 
     def blinded(self, frame: pl.DataFrame, *, form: Form | None = None) -> pl.DataFrame:

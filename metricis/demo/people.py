@@ -44,6 +44,12 @@ MAPPING: Final = Mapping(
             status="withdrawn",
             day_field="ds_start",
         ),
+        StatusRule(
+            place=Place(form="disposition", field="ds_reason"),
+            codes=("8",),
+            status="screen_failed",
+            day_field="ds_start",
+        ),
         StatusRule(place=Place(form="randomization", field="arm_planned"), codes=("1", "2", "3"), status="enrolled"),
     ),
     # the dose tells the arm too

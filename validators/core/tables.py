@@ -35,7 +35,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
         {
             "subject_id": _text(),
             "site_id": _maybe(pl.String),
-            "status": _text("screened", "enrolled", "completed", "withdrawn"),
+            "status": _text("screened", "screen_failed", "enrolled", "completed", "withdrawn"),
             "status_on": _maybe(pl.Date),
             "enrolled_on": _maybe(pl.Date),
             "anchor_on": _maybe(pl.Date),
