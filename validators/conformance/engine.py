@@ -11,7 +11,7 @@ from validators.conformance.data import Dataset
 from validators.conformance.joins import joined
 from validators.conformance.result import FINDINGS, Results, RuleResult
 from validators.conformance.rule import Rule
-from validators.conformance.scope import applies
+from validators.conformance.scope import applies, foreign
 from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, holders, presence
 from validators.datasets.study import ROW, Part, Study
 from validators.operations.context import Context, SkipError
@@ -145,6 +145,8 @@ def unsupported(rule: Rule) -> str:
     """Why this engine cannot run a rule, "" where it can."""
     if "jsonata" in rule.check or rule.type == "JSONata":
         return "The rule is written in JSONata, which is for studies as JSON and not for datasets."
+    if foreign(rule.scope):
+        return foreign(rule.scope)
     if rule.unknown:
         return f"The operator {', '.join(sorted(rule.unknown))} is not one that this engine has."
     return ""

@@ -31,7 +31,7 @@ def with_one(table: Table, join: Join, study: Study, part: Part, wanted: Wanted)
         return with_related(table, str(join["Wildcard"]), study, part)
     if join.get("Child"):
         return with_parent(table, study)
-    if name in {"SUPP--", "SQ--"} or (name.startswith(SUPPLEMENTAL) and not part.is_supplemental):
+    if name.startswith(SUPPLEMENTAL) and not part.is_supplemental:
         return with_qualifiers(table, join, study, part)
     return with_dataset(table, join, name, study, wanted)
 

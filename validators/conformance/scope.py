@@ -64,18 +64,39 @@ def matches_class(found: str, names: Sequence[str]) -> bool:
     return bool(upper & {ALL, found}) or (found == "FINDINGS ABOUT" and "FINDINGS" in upper)
 
 
+#: What a scope may call the datasets that it is about.
+DATASETS = ("Domains", "Datasets", "Dataset or Domain or Item Group")
+
+
+def named(scope: Mapping[str, Any], how: str) -> list[str]:
+    """Names of datasets that a scope includes or excludes."""
+    return [one for key in DATASETS for one in given(scope, key, how)]
+
+
 def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> bool:
     """Whether a rule with this scope is about a dataset."""
-    domains, classes = given(scope, "Domains", "Include"), given(scope, "Classes", "Include")
+    domains, classes = named(scope, "Include"), given(scope, "Classes", "Include")
     split = (scope.get("Domains") or {}).get("include_split_datasets")
     if split is False and part.is_split:
         return False
     if domains and not matches_domain(part, domains):
         return False
-    if matches_domain(part, given(scope, "Domains", "Exclude")):
+    if matches_domain(part, named(scope, "Exclude")):
         return False
+    if not classes and not given(scope, "Classes", "Exclude"):
+        return True
     found = class_of(part, catalogue)
     if classes and not matches_class(found, classes):
         return False
     excluded = given(scope, "Classes", "Exclude")
     return not (excluded and matches_class(found, excluded))
+
+
+def foreign(scope: Mapping[str, Any]) -> str:
+    """Why a scope is not about datasets of SDTM; "" where it is."""
+    if scope.get("Entities"):
+        return "The rule is about entities of a study design as JSON (USDM), not about datasets."
+    structures = given(scope, "Data Structures", "Include")
+    if structures and ALL not in structures:
+        return f"The rule is about data structures of analysis datasets ({', '.join(structures)})."
+    return ""

@@ -211,7 +211,7 @@ def of_variables(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
 
 def variables_library(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Facts of variables beside what the standard says of them."""
-    return fact_table(beside(variable_facts(parts[0]), "variable_name", library_rows(source.catalogue, parts[0])))
+    return fact_table(joined_rows(variable_facts(parts[0]), "variable_name", library_rows(source.catalogue, parts[0])))
 
 
 def variables_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:

@@ -8,6 +8,29 @@ import polars as pl
 from validators.operations.context import Context, Operation, SkipError, Spec, Value
 from validators.operators.table import MissingError, UnsupportedError, text
 
+#: Dates of the packages of SDTM controlled terminology, as CDISC and NCI published them.
+PUBLISHED = tuple(
+    f"20{year}-{day}"
+    for year, days in {
+        11: "06-10 07-22 12-09",
+        12: "03-23 06-29 08-03 12-21",
+        13: "04-12 06-28 10-04 12-20",
+        14: "03-28 06-27 09-26 12-19",
+        15: "03-27 06-26 09-25 12-18",
+        16: "03-25 06-24 09-30 12-16",
+        17: "03-31 06-30 09-29 12-22",
+        18: "03-30 06-29 09-28 12-21",
+        19: "03-29 06-28 09-27 12-20",
+        20: "03-27 06-26 11-06 12-18",
+        21: "03-26 06-25 09-24 12-17",
+        22: "03-25 06-24 09-30 12-16",
+        23: "03-31 06-30 09-29 12-15",
+        24: "03-29 09-27",
+        25: "03-28 09-26",
+    }.items()
+    for day in days.split()
+)
+
 
 def catalogue(context: Context) -> Any:
     """The standard's catalogue.
@@ -34,9 +57,19 @@ def by_core(*wanted: str) -> Operation:
 
 
 def library_order(context: Context, spec: Spec) -> Value:
-    """Names of the domain's variables in the standard's order; only those with one role or Core, if one is asked for."""
-    found = catalogue(context).variables(context.part.domain)
-    return [one.name for one in found if fits(one, spec)]
+    """Names of variables in the standard's order; only those with one role or Core, if one is asked for.
+
+    Those of the domain stand where the model has them, and the model's other variables for its class between them.
+    """
+    own = {one.name: one for one in catalogue(context).variables(context.part.domain)}
+    known = {one.name: one for one in model_variables(context, context.part.domain)}
+    order = list(known)
+    before = -1
+    for name in own:
+        if name not in known:
+            order.insert(before + 1, name)
+        before = order.index(name)
+    return [name for name in order if fits(own.get(name) or known[name], spec)]
 
 
 def fits(variable: Any, spec: Spec) -> bool:
@@ -202,9 +235,12 @@ def codelist_attributes(context: Context, spec: Spec) -> Value:
 
 
 def dates(context: Context, spec: Spec) -> Value:
-    """Dates of the terminology packages that are there."""
-    del spec
-    return list(terminology(context).dates())
+    """Dates of the terminology packages that were published, those that are here included."""
+    kinds = [str(one).upper() for one in spec.get("ct_package_types") or ["SDTM"]]
+    if kinds != ["SDTM"]:
+        raise UnsupportedError(f"Dates of packages of {', '.join(kinds)} are asked for; those of SDTM are known.")
+    here = context.catalogue.terminology.dates() if context.catalogue and context.catalogue.terminology else ()
+    return sorted({*PUBLISHED, *here})
 
 
 def extensible_terms(context: Context, spec: Spec) -> Value:

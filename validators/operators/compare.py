@@ -6,7 +6,17 @@ from typing import Any
 
 import polars as pl
 
-from validators.operators.table import Condition, MissingError, Operator, Table, is_empty, number, repeated, text
+from validators.operators.table import (
+    WILDCARD,
+    Condition,
+    MissingError,
+    Operator,
+    Table,
+    is_empty,
+    number,
+    repeated,
+    text,
+)
 
 FLAGS = ("false", "true")
 
@@ -19,9 +29,8 @@ def compared(table: Table, condition: Condition) -> pl.Series:
     if isinstance(value, str) and not condition.get("value_is_literal"):
         if table.has(value):
             return table.column(value)
-        if value.startswith("$"):
-            raise MissingError(value)
-        value = table.called(value)
+        if value.startswith((WILDCARD, "$")) or value.partition(".")[0] in table.beside:
+            raise MissingError(table.called(value))
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return repeated(value, table.height)

@@ -171,18 +171,21 @@ def within(series: pl.Series, table: Table, condition: Condition, *, fold: bool)
     texts = [str(one) for one in listed or [] if isinstance(one, str) or series.dtype == pl.Boolean]
     if "" in [one for one in listed or [] if isinstance(one, str)] or None in (listed or []):
         texts.append("")
-    values = text(series)
+    return is_among(text(series), texts, fold=fold)
+
+
+def is_among(values: pl.Series, texts: list[str], *, fold: bool) -> pl.Series:
+    """Whether each text is one of a list."""
     if fold:
         values, texts = values.str.to_lowercase(), [one.lower() for one in texts]
     return values.is_in(pl.Series(texts, dtype=pl.String).unique().implode()).fill_null(value=False)
 
 
 def in_row(series: pl.Series, column: pl.Series, *, fold: bool) -> pl.Series:
-    """Whether each value is in the list that its own record holds, or is the one value that it holds."""
+    """Whether each value is in the list that its own record holds; or, in a variable without lists, on any record."""
     values = text(series)
     if not isinstance(column.dtype, pl.List):
-        values, column = (one.str.to_lowercase() if fold else one for one in (values, text(column)))
-        return (values == column).fill_null(value=False)
+        return is_among(values, text(column).unique().drop_nulls().to_list(), fold=fold)
     frame = pl.DataFrame({"value": values, "list": column.cast(pl.List(pl.String))})
     value, listed = pl.col("value"), pl.col("list")
     if fold:
@@ -205,8 +208,12 @@ def contains(*, wanted: bool, fold: bool = False) -> Operator:
     """Whether a list holds a value, or a text holds another text."""
 
     def test(table: Table, condition: Condition) -> pl.Series:
-        series, other = table.column(str(condition["name"])), text(compared(table, condition))
-        if isinstance(series.dtype, pl.List):
+        name, other = str(condition["name"]), text(compared(table, condition))
+        held = table.list_of(name)
+        series = other if held is not None else table.column(name)
+        if held is not None:
+            hits = is_among(other, [str(one) for one in held], fold=fold)
+        elif isinstance(series.dtype, pl.List):
             hits = in_row(other, series, fold=fold)
         else:
             frame = pl.DataFrame({"a": text(series), "b": other})

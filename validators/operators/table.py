@@ -56,6 +56,8 @@ class Table:
         """The name with the domain's letters in it: AETERM for --TERM."""
         if name.startswith(WILDCARD):
             return self.prefix + name.removeprefix(WILDCARD)
+        if name.endswith(WILDCARD):
+            return name.removesuffix(WILDCARD) + self.prefix
         dataset, dot, column = name.partition(".")
         if dot and dataset in self.beside and name not in self.frame.columns:
             return self.called(column)
