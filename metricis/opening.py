@@ -16,7 +16,7 @@ from datamodel.access.rights import may, role_in_words
 from datamodel.audit import ledger
 from datamodel.kernel.errors import Refused, RefusedError, require
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
 
@@ -46,7 +46,8 @@ def open_for_reading(code: str, wanted: Wanted) -> Opened:
         When there is no such study or snapshot.
     """
     url, actor = come_in()
-    require(may(actor, "study:data:read", study=code))
+    with reading(url, actor):  # a refusal inside leaves its trace in the ledger
+        require(may(actor, "study:data:read", study=code))
     membership = actor.membership(code)
     snapshot = open_snapshot(
         settings().marts_folder,
@@ -76,6 +77,8 @@ def open_moment(code: str, at: datetime) -> Opened:
     from exports.marts.moment import as_of
 
     url, actor = come_in()
+    with reading(url, actor):
+        require(may(actor, "study:data:read", study=code))
     membership = actor.membership(code)
     moment = as_of(
         url,

@@ -229,7 +229,8 @@ def review(visit: Visit) -> Any:
                     note=note.value_input or note.value or "",
                 )
             note.value = ""
-            visit.notify(f"Saved: {count} reviewed.", kind="good")
+            asked = " A data question was opened for each." if verdict == "questioned" else ""
+            visit.notify(f"Saved: {count} reviewed.{asked}", kind="good")
             draw()
 
         return said

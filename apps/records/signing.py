@@ -23,8 +23,9 @@ from datamodel.signatures.manifest import MEANINGS
 
 #: meanings that are offered for forms, as people choose them; locking has its own
 OFFERED: Final = ("responsibility", "approval", "review", "author")
-_WITHOUT: Final = (
-    "You sign in without a password, and a signature needs one that only you know. Set one in “My account”, then sign."
+_WITHOUT: Final = Markup(
+    'You have no password yet, and a signature needs one that only you know. <a href="/account#h-password">Set a password</a> '
+    "under My account, then come back and sign."
 )
 _WIDE: Final = {"sizing_mode": "stretch_width", "margin": (8, 0, 0, 0)}
 

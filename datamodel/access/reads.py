@@ -177,7 +177,7 @@ def accounts(session: Session, actor: Actor) -> list[Account]:
             is_active=row.is_active,
             created_at=row.created_at,
             seen_at=seen.get(row.id),
-            roles=tuple((code, role, site) for code, role, site, _ in store.memberships(session, row.id)),
+            roles=tuple((code, role, site) for code, role, site, *_ in store.memberships(session, row.id)),
         )
         for row in found
     ]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from datamodel.access.actor import Actor
@@ -101,10 +101,17 @@ class Opened:
     event_id: UUID | None
 
 
-def open_questions(unit: UnitOfWork[Actor], *, study: str, questions: Collection[Question]) -> Opened:
+def open_questions(
+    unit: UnitOfWork[Actor],
+    *,
+    study: str,
+    questions: Collection[Question],
+    as_part_of: Literal["discrepancies:open", "audit:review"] = "discrepancies:open",
+) -> Opened:
     """Open data questions that a person raises, such as findings of a validation; a question that is there stays as it is.
 
-    Values of fields that are blinded in the design are not kept.
+    Values of fields that are blinded in the design are not kept. Whoever reviews changes of critical values asks about them
+    `as_part_of` that review, by the right to it.
 
     Raises
     ------
@@ -113,13 +120,14 @@ def open_questions(unit: UnitOfWork[Actor], *, study: str, questions: Collection
     NotFoundError
         When the study has no such participant; nothing was opened.
     """
-    require(may(unit.actor, "study:discrepancies:open", study=study))
+    permission = f"study:{as_part_of}"
+    require(may(unit.actor, permission, study=study))
     study_id = study_reads.study(unit.session, study).id
     participants = store.participant_ids(unit.session, study_id, {one.record for one in questions})
     if unknown := sorted({one.record for one in questions} - participants.keys()):
         raise NotFoundError(f"The study has no participant {unknown[0]}, so no data question was opened.")
     for site in store.sites_of(unit.session, participants.values()):
-        require(may(unit.actor, "study:discrepancies:open", study=study, site=site))
+        require(may(unit.actor, permission, study=study, site=site))
     hidden = _blinded_fields(unit, study_id)
     by_key = {one.key: one for one in questions}
     new = [one for key, one in by_key.items() if key not in store.present(unit.session, study_id, by_key)]

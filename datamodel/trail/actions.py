@@ -8,6 +8,8 @@ from uuid import UUID
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
+from datamodel.discrepancies.actions import open_questions
+from datamodel.discrepancies.life import Question
 from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.study import reads as studies
@@ -70,6 +72,8 @@ def review(
 ) -> int:
     """Say that changes of critical values were looked at; return how many.
 
+    Of each questioned change a data question is opened at its field, in the words of the note.
+
     Raises
     ------
     RefusedError
@@ -120,7 +124,25 @@ def review(
             for one in found
         ],
     )
+    if verdict == "questioned":
+        asked_about = [_question(one, note.strip()) for one in found]
+        open_questions(unit, study=study, questions=asked_about, as_part_of="audit:review")
     return len(found)
+
+
+def _question(one: ValueChange, note: str) -> Question:
+    """Return the data question about a change; its rule names the revision, so that each change has a question of its own."""
+    return Question(
+        record=one.participant,
+        event_name=one.event_name,
+        form_name=one.form_name,
+        event_repeat=one.event_repeat,
+        form_repeat=one.form_repeat,
+        field=one.field,
+        value=one.new or "",
+        rule=f"review of revision {one.revision}",
+        reason=note,
+    )
 
 
 def note_export(unit: UnitOfWork[Actor], *, study: str, what: str, rows: int, content: bytes) -> str:

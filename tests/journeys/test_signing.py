@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from apps.web import create_app
+from datamodel.access import actions as access
 from datamodel.kernel.database import engine_for
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
@@ -77,6 +78,23 @@ def fill(page, *, password=dashboard.PASSWORD, name="investigator@demo.example")
         page.get_by_label("Sign-in name").fill(name)
     page.get_by_role("textbox", name="Password").fill(password)
     page.keyboard.press("Enter")
+
+
+def test_whoever_has_no_password_yet_is_led_to_where_to_set_one(visit, scene, pictures):
+    with unit_of_work(scene.url, scene.installer) as unit:
+        made = {"kind": "staff", "name": "Nils New", "sign_in_name": "nils@demo.example"}
+        scene.accounts["nils"] = access.create_account(unit, **made)
+        access.grant(unit, account_id=scene.accounts["nils"], study=dashboard.STUDY, role="investigator")
+    page, watch = visit("nils", FORM.format(people()[0]), width=390)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("You have no password yet").wait_for()
+    way = dialog.get_by_role("link", name="Set a password")
+    page.screenshot(path=pictures / "signing-no-password-390.png")
+    way.click()
+    page.wait_for_url("**/account#h-password")
+    page.get_by_role("heading", name="Password").wait_for()
+    assert watch.problems == []
 
 
 def test_an_investigator_signs_a_form_by_keyboard_and_the_page_shows_name_time_zone_and_meaning(visit, pictures):

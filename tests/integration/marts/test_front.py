@@ -10,6 +10,7 @@ import metricis as mx
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from metricis.opening import open_moment
 
 
 @pytest.fixture
@@ -60,6 +61,20 @@ def test_it_says_what_was_opened(study):
 def test_who_may_not_read_is_told_why(notebook):
     with pytest.raises(RefusedError, match="may not read frames and snapshots in a notebook"):
         notebook("coordinator")
+
+
+@pytest.mark.parametrize(("role", "is_moment"), [("coordinator", False), ("monitor", True)], ids=["snapshot", "moment"])
+def test_what_a_notebook_is_refused_is_in_the_ledger(trial, home, notebook, role, is_moment):
+    (home / "notebook.token").write_text(trial.person(role))
+    with pytest.raises(RefusedError) as refused:
+        open_moment("small", datetime.now(UTC)) if is_moment else mx.open_study("small")
+    with unit_of_work(trial.url, trial.service) as unit:
+        told = unit.session.execute(
+            text("select role, change from app.audit_event where action = 'access.refused'")
+        ).one()
+    assert told.role == role
+    assert told.change["new"]["permission"] == "study:data:read"
+    assert told.change["new"]["sentence"] == str(refused.value)
 
 
 def test_a_wrong_and_a_missing_token_are_refused(notebook, home):

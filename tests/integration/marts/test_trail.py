@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from datamodel.access.actor import Actor, Membership
+from datamodel.discrepancies import reads as questions
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import unit_of_work
@@ -78,6 +79,26 @@ def test_a_questioned_change_says_what_is_doubtful(changed):
     assert len(waiting(changed, monitor)) == 1
     reviewed(changed, monitor, waiting(changed, monitor), verdict="questioned", note="The diary says First.")
     assert waiting(changed, monitor) == ()
+
+
+@pytest.mark.parametrize("role", ["monitor", "investigator", "data_manager"])
+def test_a_questioned_change_opens_a_data_question_at_its_field(changed, role):
+    who = person(role)
+    reviewed(changed, who, waiting(changed, who), verdict="questioned", note="The diary says First.")
+    with unit_of_work(changed.url, who) as unit:
+        found = questions.discrepancies(unit.session, who, study="small")
+        told = reads.events(unit.session, who, study="small", asked=EventFilter(kind="questions")).rows
+    (one,) = [one for one in found if one.field == "said"]
+    assert (one.participant, one.form_name, one.event_repeat, one.state) == ("S-3", "phone", 1, "open")
+    assert (one.value, one.reason) == ("Second", "The diary says First.")
+    assert told[0].what == "Data questions were opened: 1"
+
+
+def test_an_accepted_change_opens_none(changed):
+    who = person("monitor")
+    reviewed(changed, who, waiting(changed, who))
+    with unit_of_work(changed.url, who) as unit:
+        assert [one for one in questions.discrepancies(unit.session, who, study="small") if one.field == "said"] == []
 
 
 def test_whoever_made_a_change_does_not_review_it(changed):
