@@ -25,11 +25,11 @@ def file_results(datasets: Sequence[Dataset], unread: Sequence["Unread"]) -> tup
             rule = f"MX-FILE-{kind.upper().replace('_', '-').replace(' ', '-')}"
             facts[rule] = _fact(rule, kind)
             results.append(_result(rule, dataset.name, [(n.record, n.variable, n.detail) for n in notes]))
-    if unread:
+    if broken := [one for one in unread if one.is_fault]:
         facts[UNREADABLE] = Facts(
             UNREADABLE, "", "A file could not be read as a dataset.", _UNREADABLE_MEANS, "Structure", "Reject"
         )
-        results += [_result(UNREADABLE, one.file, [(None, "", one.reason)]) for one in unread]
+        results += [_result(UNREADABLE, one.file, [(None, "", one.reason)]) for one in broken]
     return results, facts
 
 
@@ -43,16 +43,29 @@ def _result(rule: str, dataset: str, rows: list[tuple[int | None, str, str]]) ->
 
 
 def _fact(rule: str, kind: str) -> Facts:
-    return Facts(
-        id=rule,
-        publisher="",
-        message=f"Reading the file found: {kind.replace('_', ' ').replace('-', ' ')}.",
-        description="Found while the file was read; the values say what and where. The dataset was checked all the same.",
-        category="Format",
-        severity="Warning",
+    plain = kind.replace("_", " ").replace("-", " ")
+    message, description, category, severity = _KINDS.get(
+        kind, (f"Reading the file found: {plain}.", _SAYS, "Format", "Warning")
     )
+    return Facts(rule, "", message, description, category, severity)
 
 
+_SAYS: Final = "Found while the file was read; the values say what and where. The dataset was checked all the same."
 _UNREADABLE_MEANS: Final = (
     "The file is damaged or of another kind than its name says. It was left out; every other file was checked."
 )
+#: kind of note -> message, description, category, severity
+_KINDS: Final = {
+    "not_ascii": (
+        "The value holds characters outside ASCII.",
+        "Regulators take text in ASCII. The value was read as its bytes suggest, and the dataset was checked.",
+        "Format",
+        "Error",
+    ),
+    "too_long": (
+        "The value is longer than 200 bytes.",
+        "A transport file of version 5 holds at most 200 bytes in a value; the rest belongs into supplemental qualifiers.",
+        "Limit",
+        "Error",
+    ),
+}

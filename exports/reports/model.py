@@ -62,10 +62,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that is no dataset: its name and why."""
+    """A file that was not checked: its name and why. It is a finding, unless it is a second copy (`is_fault` False)."""
 
     file: str
     reason: str
+    is_fault: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import orjson
 import polars as pl
+import polars.selectors as cs
 
+from exports.packages.columns import VALUE_LIMIT
 from exports.packages.manifest import DATASET_LABEL_KEY, LABELS_KEY
 from exports.reports.model import Unread
 from validators.datasets.shape import Dataset, Note, Variable
@@ -15,6 +17,8 @@ from validators.datasets.shape import Dataset, Note, Variable
 _BESIDE: Final = frozenset({"manifest.json", "report.json"})
 #: What a Windows program writes where ASCII is asked for.
 _FALLBACK: Final = "cp1252"
+_OUTSIDE_ASCII: Final = r"[^\x00-\x7f]"
+_RECORD: Final = "\x00record"
 #: Types of Dataset-JSON that are numbers here.
 _NUMBERS: Final = frozenset({"integer", "float", "double", "decimal", "boolean"})
 
@@ -34,7 +38,11 @@ def read_all(place: Path) -> tuple[list[Dataset], list[Unread]]:
             continue
         if one.name in datasets:
             first = datasets[one.name].file
-            unread.append(Unread(path.name, f"{first} holds a dataset of the same name, which was checked instead."))
+            unread.append(
+                Unread(
+                    path.name, f"{first} holds a dataset of the same name, which was checked instead.", is_fault=False
+                )
+            )
         else:
             datasets[one.name] = one
     return list(datasets.values()), unread
@@ -47,14 +55,10 @@ def _candidates(place: Path) -> Iterator[Path]:
 
 
 def _transport(path: Path) -> Dataset:
+    import polars_readstat
     import pyreadstat
 
-    notes: tuple[Note, ...] = ()
-    try:
-        frame, meta = pyreadstat.read_xport(str(path), output_format="polars")
-    except (pyreadstat.ReadstatError, UnicodeDecodeError):
-        frame, meta = pyreadstat.read_xport(str(path), output_format="polars", encoding=_FALLBACK)
-        notes = (Note("not_ascii", f"The text is not UTF-8; it was read as {_FALLBACK}."),)
+    _, meta = pyreadstat.read_xport(str(path), metadataonly=True, encoding=_FALLBACK, output_format="polars")
     kinds = meta.readstat_variable_types
     variables = tuple(
         Variable(
@@ -62,12 +66,46 @@ def _transport(path: Path) -> Dataset:
             meta.column_names_to_labels.get(name) or "",
             "Char" if kinds[name] == "string" else "Num",
             meta.variable_storage_width.get(name),
-            meta.original_variable_types.get(name, "") or "",
+            meta.original_variable_types.get(name) or "",
         )
         for name in meta.column_names
     )
+    # The fast reader knows no encodings: what is outside ASCII is read again by the other one, and told.
+    frame = polars_readstat.read_readstat(str(path), preserve_order=True)
+    encoding = "utf-8"
+    if _any_outside_ascii(frame):
+        frame, encoding = _encoded(path)
     name = (meta.table_name or path.stem).upper()
-    return _made(name, meta.file_label or "", variables, frame, path, notes)
+    return _made(name, meta.file_label or "", variables, frame, path, _notes(frame, variables, encoding))
+
+
+def _any_outside_ascii(frame: pl.DataFrame) -> bool:
+    texts = frame.select(cs.string().str.contains(_OUTSIDE_ASCII).any())
+    return any(texts.row(0)) if texts.width and texts.height else False
+
+
+def _encoded(path: Path) -> tuple[pl.DataFrame, str]:
+    """Read text as UTF-8, or as Windows writes it when it is not UTF-8."""
+    import pyreadstat
+
+    try:
+        return pyreadstat.read_xport(str(path), output_format="polars")[0], "utf-8"
+    except (pyreadstat.ReadstatError, UnicodeDecodeError):
+        return pyreadstat.read_xport(str(path), output_format="polars", encoding=_FALLBACK)[0], _FALLBACK
+
+
+def _notes(frame: pl.DataFrame, variables: tuple[Variable, ...], encoding: str) -> tuple[Note, ...]:
+    """Tell each value outside ASCII, and each that is longer than a transport file may hold, with its record."""
+    notes = []
+    for name in (one.name for one in variables if one.type == "Char"):
+        value = pl.col(name)
+        for kind, test, words in (
+            ("not_ascii", value.str.contains(_OUTSIDE_ASCII), f"read as {encoding}"),
+            ("too_long", value.str.len_bytes() > VALUE_LIMIT, f"more than {VALUE_LIMIT} bytes"),
+        ):
+            found = frame.select(name).with_row_index(_RECORD, offset=1).filter(test)
+            notes += [Note(kind, f"{words}: {text[:100]}", name, record) for record, text in found.iter_rows()]
+    return tuple(notes)
 
 
 def _parquet(path: Path) -> Dataset:
