@@ -1,7 +1,8 @@
 """Bookkeeping of sync runs: begin, batch done, succeeded, failed.
 
-A run is operational history, not trial data: what it changes is in the ledger through the actions it calls, and the
-run itself leaves no ledger event, so that a sync that changes nothing adds nothing.
+What a run changes is in the ledger through the actions it calls. That it began and how it ended are events too, with counts
+and never a value: an inspector sees when data were looked for, by whose wish, and that nothing came. Batches leave no event
+of their own.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
+from datamodel.audit import ledger
 from datamodel.connections import store
 from datamodel.connections.reads import Connection, connection
 from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRunRow
@@ -112,18 +114,25 @@ def start_run(
     """
     require(may(unit.actor, "study:connections:sync", study=study))
     found, run_id = connection(unit.session, unit.actor, study=study), new_id()
-    store.fail_running(unit.session, found.id, at=unit.instant, sentence=_KILLED)
-    store.add(
-        unit.session,
-        SyncRunRow(
-            id=run_id,
-            connection_id=found.id,
-            state="running",
-            asked_by=(store.asker(unit.session, request) if request else None) or asked_by,
-            started_at=unit.instant,
-            flow_run=flow_run,
-            pull_started_at=unit.instant,
-        ),
+    for left in store.fail_running(unit.session, found.id, at=unit.instant, sentence=_KILLED):
+        _tell_end(unit, left)
+    row = SyncRunRow(
+        id=run_id,
+        connection_id=found.id,
+        state="running",
+        asked_by=(store.asker(unit.session, request) if request else None) or asked_by,
+        started_at=unit.instant,
+        flow_run=flow_run,
+        pull_started_at=unit.instant,
+    )
+    store.add(unit.session, row)
+    ledger.record(
+        unit,
+        "connections.begin_sync",
+        study_id=found.study_id,
+        subject=f"study:{study}",
+        role=unit.actor.role(study),
+        change={"new": {"asked_by": row.asked_by}},
     )
     store.take_requests(unit.session, found.id, run_id=run_id, at=unit.instant)
     return run_id, found
@@ -184,6 +193,7 @@ def succeed(unit: UnitOfWork[Actor], run_id: UUID, *, position: int, sentence: s
     found = unit.session.get_one(ConnectionRow, row.connection_id)
     found.last_good_at, found.last_good_position = row.pull_started_at, position
     unit.session.flush()
+    _tell_end(unit, row)
 
 
 def fail(unit: UnitOfWork[Actor], run_id: UUID, *, sentence: str) -> None:
@@ -192,6 +202,30 @@ def fail(unit: UnitOfWork[Actor], run_id: UUID, *, sentence: str) -> None:
     if row is not None and row.state == "running":
         row.state, row.ended_at, row.sentence = "failed", unit.instant, sentence
         unit.session.flush()
+        _tell_end(unit, row)
+
+
+def _tell_end(unit: UnitOfWork[Actor], row: SyncRunRow) -> None:
+    """Tell the ledger how a run ended: outcome and counts. Its sentence stays with the run; it may quote what REDCap said."""
+    study_id, study = store.study_of(unit.session, row.connection_id)
+    ledger.record(
+        unit,
+        "connections.end_sync",
+        study_id=study_id,
+        subject=f"study:{study}",
+        role=unit.actor.role(study),
+        change={
+            "new": {
+                "outcome": row.state,
+                "asked_by": row.asked_by,
+                "began_at": row.started_at,
+                "rows_in": row.rows_in,
+                "rows_accepted": row.rows_accepted,
+                "rows_changed": row.rows_changed,
+                "findings": row.findings,
+            }
+        },
+    )
 
 
 def _running(session: Session, run_id: UUID) -> SyncRunRow:

@@ -30,6 +30,15 @@ def study_id(session: Session, code: str) -> UUID | None:
     return found
 
 
+def study_of(session: Session, connection_id: UUID) -> tuple[UUID, str]:
+    """Return id and code of the study that a connection is of."""
+    row = session.execute(
+        text("select s.id, s.code from app.redcap_connection c join app.study s on s.id = c.study_id where c.id = :id"),
+        {"id": connection_id},
+    ).one()
+    return row.id, row.code
+
+
 def connection(session: Session, study: UUID) -> ConnectionRow | None:
     """Return a study's connection, or None."""
     return session.scalars(select(ConnectionRow).where(ConnectionRow.study_id == study)).one_or_none()
@@ -58,15 +67,15 @@ def run(session: Session, run_id: UUID) -> SyncRunRow | None:
     return session.scalars(select(SyncRunRow).where(SyncRunRow.id == run_id).with_for_update()).one_or_none()
 
 
-def fail_running(session: Session, connection_id: UUID, *, at: datetime, sentence: str) -> int:
-    """Mark runs that are still called running as failed; return how many."""
-    result = session.execute(
-        update(SyncRunRow)
-        .where(SyncRunRow.connection_id == connection_id, SyncRunRow.state == "running")
-        .values(state="failed", ended_at=at, sentence=sentence)
-        .returning(SyncRunRow.id)
-    )
-    return len(result.all())
+def fail_running(session: Session, connection_id: UUID, *, at: datetime, sentence: str) -> list[SyncRunRow]:
+    """Mark runs that are still called running as failed; return them."""
+    rows = session.scalars(
+        select(SyncRunRow).where(SyncRunRow.connection_id == connection_id, SyncRunRow.state == "running")
+    ).all()
+    for row in rows:
+        row.state, row.ended_at, row.sentence = "failed", at, sentence
+    session.flush()
+    return list(rows)
 
 
 def done_batches(

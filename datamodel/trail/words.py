@@ -39,6 +39,15 @@ def _asked(change: Change) -> str:
     return f"Data questions from checks: {opened:,} opened, {closed:,} closed"
 
 
+def _synced(change: Change) -> str:
+    new = _new(change)
+    ended = "ended well" if new.get("outcome") == "succeeded" else "failed"
+    return (
+        f"A sync with REDCap {ended}: {_count(new.get('rows_in', 0), 'row', 'rows')} read, "
+        f"{int(new.get('rows_changed', 0)):,} changed, {_count(new.get('findings', 0), 'finding', 'findings')}"
+    )
+
+
 #: action -> its words; a function takes what changed
 WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "access.change_role": "A role was changed",
@@ -92,6 +101,10 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "assessments.create_battery": "A battery of tasks was set up",
     "assessments.file_session": "Results of a task were filed",
     "connections.connect": "The REDCap connection was set up",
+    "connections.begin_sync": lambda change: (
+        f"A sync with REDCap began, asked for by {_new(change).get('asked_by', '')}"
+    ),
+    "connections.end_sync": _synced,
     "connections.request_sync": "A sync with REDCap was asked for",
     "consent.publish": "A consent version was published",
     "consent.file_signature": "A signed consent was filed",

@@ -27,6 +27,7 @@ from datamodel.participants import reads as participant_reads
 from datamodel.records import reads as record_reads
 from datamodel.records.digest import DIGESTS
 from datamodel.study import actions as study_actions
+from datamodel.trail.words import in_words
 from pipelines.clients.redcap import Patience, RedcapClient
 from pipelines.clients.transport import Limits, UnusableAnswerError
 from pipelines.ingest.plain import run_ingest
@@ -127,13 +128,30 @@ def test_the_first_sync_brings_everything_and_the_second_changes_nothing(trial):
     assert first.rows_changed == first.rows_in
     assert trial.scalar("select count(*) from app.participant") == 4
     assert trial.scalar("select count(*) from app.form_instance") == first.rows_in
-    events = trial.scalar("select count(*) from app.audit_event")
+    events = trial.scalar("select count(*) from app.audit_event where action not like 'connections.%_sync'")
     second = trial.sync()
     assert (second.rows_in, second.rows_changed) == (first.rows_in, 0)
     assert trial.scalar("select count(*) from app.form_revision") == first.rows_in
-    assert trial.scalar("select count(*) from app.audit_event") == events
+    assert trial.scalar("select count(*) from app.audit_event where action not like 'connections.%_sync'") == events
     assert trial.is_sound()
     assert not trial.health().is_stale
+
+
+def test_the_ledger_tells_who_asked_for_a_sync_and_how_it_ended(trial):
+    told = "select change -> 'new' from app.audit_event where action = :action order by seq desc limit 1"
+    summary = trial.sync(asked_by="Dana Manager")
+    assert trial.scalar(told, action="connections.begin_sync") == {"asked_by": "Dana Manager"}
+    ended = trial.scalar(told, action="connections.end_sync")
+    assert (ended["outcome"], ended["asked_by"]) == ("succeeded", "Dana Manager")
+    assert ended["rows_in"] == ended["rows_changed"] == str(summary.rows_in)
+    with pytest.raises(ZeroDivisionError), open_run(STUDY, url=trial.url, client=impatient):
+        raise ZeroDivisionError
+    ended = trial.scalar(told, action="connections.end_sync")
+    assert (ended["outcome"], ended["rows_in"]) == ("failed", "0")
+    assert in_words("connections.end_sync", {"new": ended}) == (
+        "A sync with REDCap failed: 0 rows read, 0 changed, 0 findings"
+    )
+    assert trial.is_sound()
 
 
 def test_a_changed_value_makes_one_new_revision_and_its_history_says_who_and_when(trial):
