@@ -6,9 +6,9 @@ import polars as pl
 
 from datamodel.kernel.errors import NotFoundError
 from exports.marts.reader import Snapshot
-from exports.sdtm.build import build_domains
-from exports.sdtm.dataset import SdtmDataset
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.dataset import SdtmDataset, split_datasets
+from exports.sdtm.snapshots import build_snapshot
+from exports.sdtm.spec import SPECS
 
 
 def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
@@ -19,7 +19,8 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
     NotFoundError
         When the study has no mapping, or its mapping makes no such domain.
     """
-    made = _datasets(snapshot)
+    whole = _datasets(snapshot)
+    made = whole if domain.upper() in whole else whole | split_datasets(whole)
     if domain.upper() not in made:
         raise NotFoundError(f"The mapping of {snapshot.study} makes no {domain.upper()}. It makes: {', '.join(made)}.")
     return made[domain.upper()].frame
@@ -29,4 +30,4 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
 def _datasets(snapshot: Snapshot) -> dict[str, SdtmDataset]:
     if not (SPECS / snapshot.study).is_dir():
         raise NotFoundError(f"The study {snapshot.study} has no SDTM mapping yet; it is written in exports/sdtm/specs.")
-    return build_domains(snapshot.form_frames() | {"events": snapshot.events()}, load_spec(snapshot.study))
+    return build_snapshot(snapshot)

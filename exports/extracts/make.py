@@ -18,8 +18,8 @@ from exports.extracts.choice import FORMATS, POPULATIONS, STANDARDS, Table, subj
 from exports.marts.reader import Snapshot
 from exports.packages.columns import Column
 from exports.packages.xpt import write_xpt
-from exports.sdtm.build import build_domains
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.snapshots import build_snapshot
+from exports.sdtm.spec import SPECS
 
 #: What a sheet holds at most, its titles included.
 SHEET_ROWS: Final = 1_048_576
@@ -162,7 +162,7 @@ def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> li
         )
     if not (SPECS / snapshot.study).is_dir():
         raise NotFoundError(f"The study {snapshot.study} has no mapping to SDTM yet. Take the tables as collected.")
-    datasets = build_domains(snapshot.form_frames() | {"events": snapshot.events()}, load_spec(snapshot.study))
+    datasets = build_snapshot(snapshot)
     offered = tuple(Table(name.lower(), one.label) for name, one in datasets.items())
     made = []
     for table in _named(offered, tuple(one.lower() for one in asked.tables)):

@@ -18,7 +18,7 @@ CATALOGUE: Final = "core_metricis__design_catalogue"
 ARMS: Final = "core_metricis__design_arms"
 
 #: raised when tables change their shape: older snapshots stay, and the next one is made anew
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _FORM: Final = "core_{source}__form_"
 

@@ -232,11 +232,12 @@ def consents(source: Source) -> pl.DataFrame:
 _SESSION: Final = """
         select x.id, p.code as subject_id, t.code as site_id, x.receipt::bigint as session_id, x.task,
                b.code as battery, b.version::bigint as battery_version, v.version as consent_version, x.state,
-               x.started_at, x.ended_at, x.is_simulated, x.flags::text as flags,
+               x.started_at, x.ended_at, c.kind as actor, x.is_simulated, x.flags::text as flags,
                x.device::text as device
         from app.assessment_session x
         join app.participant p on p.id = x.participant_id
         join app.battery b on b.id = x.battery_id
+        left join app.account c on c.id = x.acted_by
         left join app.site t on t.id = p.site_id
         left join app.consent_version v on v.id = x.consent_version_id
         where x.study_id = {study}::uuid and (

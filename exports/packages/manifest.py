@@ -53,6 +53,10 @@ class Provenance(BaseModel):
     standard: str
     standard_version: str
     software_version: str
+    #: version and hash of the mapping specification, and the version of the study design; empty where there is none
+    mapping_revision: str = ""
+    mapping_sha256: str = ""
+    design_version: int | None = None
     created: datetime
 
 

@@ -56,7 +56,19 @@ def build_domains(
     for domain in domains:
         built[domain.domain] = _build(domain, study, hidden=hidden.get(domain.domain, frozenset()), terms=terms)
         made[domain.domain] = built[domain.domain].keyed
-    return {one.domain: built[one.domain] for one in spec.domains if one.domain in built}
+    asked = {name.upper() for name in only}
+    return {
+        one.domain: built[one.domain]
+        for one in spec.domains
+        if one.domain in built
+        and (not asked or one.domain in asked)
+        and not (_is_optional(one) and built[one.domain].keyed.is_empty())
+    }
+
+
+def _is_optional(domain: Domain) -> bool:
+    """Say whether a dataset is left out while it is empty: if it says so, or follows from another (SUPP--)."""
+    return domain.optional or domain.parent is not None
 
 
 def _wanted(spec: StudySpec, only: Collection[str]) -> list[Domain]:
@@ -64,7 +76,7 @@ def _wanted(spec: StudySpec, only: Collection[str]) -> list[Domain]:
     order = build_order(spec)
     if not only:
         return order
-    names = set(only)
+    names = {name.upper() for name in only}
     for domain in reversed(order):
         names |= domain.others if domain.domain in names else set()
     return [domain for domain in order if domain.domain in names]

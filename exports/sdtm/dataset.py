@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from datamodel.kernel.errors import BadInputError
 from exports.packages.columns import Column
 from exports.packages.manifest import Manifest, PackageDataset, Provenance, write_package
 from exports.sdtm.spec import Domain, Variable
@@ -53,6 +54,58 @@ class SdtmDataset:
         return tuple(Column(v.name, v.label, v.type, v.length) for v in self.spec.variables)
 
 
+def split_datasets(datasets: Mapping[str, SdtmDataset]) -> dict[str, SdtmDataset]:
+    """Return the datasets as they are submitted: a split domain as its parts (LBCH, LBHE), its SUPP-- with them.
+
+    Raises
+    ------
+    SplitError
+        When a row has a value that the split gives to no part.
+    """
+    made: dict[str, SdtmDataset] = {}
+    for name, one in datasets.items():
+        parent = datasets.get(one.spec.parent or "")
+        if one.spec.split:
+            made |= _parts(one)
+        elif parent is not None and parent.spec.split:
+            made |= {f"SUPP{part}": _renamed(one, f"SUPP{part}", _of(one, rows)) for part, rows in _parts(parent).items()}
+        else:
+            made[name] = one
+    return {name: one for name, one in made.items() if not (one.spec.parent and one.keyed.is_empty())}
+
+
+class SplitError(BadInputError, ValueError):
+    """Rows that a split gives to no dataset; nothing was written."""
+
+
+def _parts(one: SdtmDataset) -> dict[str, SdtmDataset]:
+    split = one.spec.split
+    if split is None:
+        return {one.name: one}
+    value = pl.col(split.by).cast(pl.String)
+    placed = {name: [str(term) for term in values] for name, values in split.datasets.items()}
+    everything = [term for terms in placed.values() for term in terms]
+    lost = one.keyed.filter(~value.is_in(everything).fill_null(value=False))
+    if not lost.is_empty():
+        raise SplitError(
+            f"{one.name} is split by {split.by}, but {lost.height} rows have a value that no dataset takes: "
+            f"{', '.join(str(term) for term in lost[split.by].unique().sort().head(5))}. Nothing was written. "
+            f"Give the value to a dataset in {one.name.lower()}.yaml, under split."
+        )
+    return {name: _renamed(one, name, one.keyed.filter(value.is_in(terms))) for name, terms in placed.items()}
+
+
+def _of(supp: SdtmDataset, part: SdtmDataset) -> pl.DataFrame:
+    """Return the supplemental values of the rows of one part."""
+    number = pl.col(f"{supp.spec.parent}SEQ").cast(pl.Int64).cast(pl.String).alias("IDVARVAL")
+    rows = part.keyed.select("subject_id", number)
+    return supp.keyed.join(rows, on=["subject_id", "IDVARVAL"], how="semi", maintain_order="left")
+
+
+def _renamed(one: SdtmDataset, name: str, rows: pl.DataFrame) -> SdtmDataset:
+    return SdtmDataset(one.spec.model_copy(update={"domain": name, "split": None}), rows)
+
+
 def write_sdtm(
     datasets: Mapping[str, SdtmDataset],
     folder: str | os.PathLike[str],
@@ -60,6 +113,7 @@ def write_sdtm(
     provenance: Provenance,
     replace: bool = False,
 ) -> Manifest:
-    """Write the datasets as XPT and Parquet with a manifest; see `exports.packages.manifest.write_package`."""
-    packed = [PackageDataset(one.name, one.label, one.frame, one.columns) for one in datasets.values()]
+    """Write the datasets, split domains in their parts, as XPT and Parquet with a manifest (`exports.packages.manifest`)."""
+    parts = split_datasets(datasets).values()
+    packed = [PackageDataset(one.name, one.label, one.frame, one.columns) for one in parts]
     return write_package(folder, packed, provenance=provenance, replace=replace)

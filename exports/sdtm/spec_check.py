@@ -58,7 +58,7 @@ def _needs(domain: Domain, by_name: Mapping[str, Value]) -> dict[str, set[str]]:
 def _check_domain(spec: StudySpec, domain: Domain, tell: Tell, *, faulty: Faulty) -> None:
     bad = faulty.get(domain.domain, frozenset())
     names = [value.name for value in domain.values]
-    if not domain.sources and not domain.relationships:
+    if not domain.sources and not domain.relationships and "sources" not in bad:
         tell(domain.domain, ("sources",), "sources: a domain needs at least one")
     for name in sorted({one for one in names if names.count(one) > 1}):
         tell(domain.domain, _place(domain, name, last=True), f"{name} is described twice")

@@ -1,6 +1,7 @@
 """Reading the files of a specification: YAML with the line of everything, and every fault told with its place."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,22 @@ from pydantic import BaseModel, ValidationError
 
 from exports.sdtm.spec_types import Domain, Qualifier, Source, Variable, Working
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAKEN_FOR_OTHERS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Reads what is written: `No`, `on` and `2014-01-02` are texts; only `true` and `false` are truth values."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 # the name and shape are yaml's
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _TAKEN_FOR_OTHERS]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
 #: A domain's lists whose items are read one by one, so that a fault in one does not hide those of the others.
 _LISTS: Mapping[str, type[BaseModel]] = {
     "sources": Source,
@@ -111,7 +127,7 @@ def read_domain(document: Document) -> tuple[Domain | None, frozenset[str]]:
                 kept.append(model.model_validate(item))
             except ValidationError as error:
                 name = item.get("name") if isinstance(item, dict) else None
-                faulty |= {str(name)} if name else set()
+                faulty.add(str(name) if name else key)
                 _note(document, error, (key, place), said=f"{name}: " if name else "")
         content[key] = kept
     try:

@@ -213,6 +213,8 @@ class Domain(Strict):
     split: Split | None = None
     unblinds: bool = False
     """Whether the whole dataset tells the treatment: a blinded reader does not get it."""
+    optional: bool = False
+    """Whether the dataset is left out while it has no rows."""
     parent: str | None = None
     """For a dataset made from another one's list (SUPPAE): that domain."""
 

@@ -15,7 +15,7 @@ from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.reports.standards import Standards
-from exports.sdtm.build import build_domains
+from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
 from exports.submission.build import Contents, Package, build_package
 from exports.submission.manifest import Manifest, Source, read_manifest, verify
@@ -108,7 +108,7 @@ def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol
         software_version=version("metricis"),
         created=snapshot.taken_at,
     )
-    datasets = build_domains(snapshot.form_frames() | {"events": snapshot.events()}, spec)
+    datasets = build_snapshot(snapshot, spec)
     return Contents(source, title, datasets, standards.catalogue, standards.library)
 
 

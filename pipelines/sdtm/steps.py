@@ -14,8 +14,8 @@ from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.packages.manifest import Manifest, Provenance, verify_package
-from exports.sdtm.build import build_domains
 from exports.sdtm.dataset import write_sdtm
+from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
 
 
@@ -76,14 +76,18 @@ def export(url: str, *, study: str, marts: Path, exports: Path) -> Export:
 
 
 def _write(folder: Path, snapshot: Snapshot, *, protocol_id: str) -> Manifest:
-    datasets = build_domains(snapshot.form_frames() | {"events": snapshot.events()}, load_spec(snapshot.study))
+    spec = load_spec(snapshot.study)
+    datasets = build_snapshot(snapshot, spec)
     provenance = Provenance(
         study=protocol_id,
         snapshot=snapshot.number,
         ledger_position=snapshot.position,
         checkpoint=snapshot.about.get("checkpoint", ""),
-        standard="SDTMIG",
-        standard_version="3.4",
+        standard=spec.standard,
+        standard_version=spec.version,
+        mapping_revision=spec.revision,
+        mapping_sha256=spec.sha256,
+        design_version=snapshot.design_version,
         software_version=version("metricis"),
         # Of the data, not of the writing: the same snapshot gives the same bytes.
         created=snapshot.taken_at,

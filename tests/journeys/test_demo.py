@@ -63,7 +63,7 @@ def test_the_demo_walks_the_whole_way_and_a_second_run_changes_nothing(place):
     assert number(first.stdout, "Rows new or changed") == number(first.stdout, "Rows accepted") == rows
     assert first.stdout.count("/link#") == 3
     exported = sorted(path.name for path in Path(place["METRICIS_HOME"]).glob("exports/*/sdtm/0001/*.xpt"))
-    assert {"ae.xpt", "cm.xpt", "dm.xpt", "ds.xpt", "ex.xpt", "mh.xpt", "qs.xpt", "sv.xpt", "vs.xpt"} <= set(exported)
+    assert {"ae.xpt", "cm.xpt", "dm.xpt", "ds.xpt", "ex.xpt", "mh.xpt", "qsmm.xpt", "sv.xpt", "vs.xpt"} <= set(exported)
     assert left_behind(place) == []
     logs = {path.name: path.read_text() for path in Path(place["METRICIS_HOME"]).glob("logs/*.log")}
     assert set(logs) == {"dispatcher.log", "mail-sink.log", "prefect.log", "redcap-sim.log", "web.log", "worker.log"}

@@ -85,6 +85,7 @@ CONTRACTS: Final[dict[str, Contract]] = {
             "state": _text("created", "started", "partial", "complete", "scored", "void"),
             "started_at": pa.Column(_INSTANT),
             "ended_at": _maybe(_INSTANT),
+            "actor": _maybe(pl.String),
             "is_simulated": pa.Column(pl.Boolean),
             "flags": _maybe(pl.String),
             "device": _maybe(pl.String),

@@ -6,7 +6,8 @@ from typing import Literal
 import polars as pl
 
 from exports.sdtm.partial import iso_date, iso_time
-from exports.sdtm.registry import Number, Text, derivation
+from exports.sdtm.registry import Number, Study, Text, derivation
+from exports.sdtm.spec_types import table_frame
 
 
 @derivation
@@ -32,6 +33,43 @@ def _each_once(texts: pl.Expr, read: Callable[[str], str | None]) -> pl.Expr:
         return column.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.String)
 
     return texts.cast(pl.String).map_batches(made, return_dtype=pl.String)
+
+
+@derivation
+def instant(of: pl.Expr) -> Text:
+    """Write an instant that Metricis took in ISO 8601, to the second, in UTC (`2026-03-01T09:30:00Z`)."""
+    return of.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@derivation
+def in_force(
+    date: pl.Expr, study: Study, table: str, version: str, since: str, where: dict[str, list[str]] | None = None
+) -> Text:
+    """Give the version that was in force for the subject when something was recorded, from a table such as `consents`.
+
+    The newest row of the table whose instant in `since` is not later than `date` counts; `where` picks rows. Missing before the
+    first.
+    """
+    rows = study.frames[table_frame(table)]
+    for column, wanted in (where or {}).items():
+        rows = rows.filter(pl.col(column).cast(pl.String).is_in(wanted))
+    known = rows.select(
+        pl.col("subject_id").alias(":subject"), pl.col(since).cast(pl.String).str.slice(0, 19).str.replace(" ", "T").alias(":since"),
+        pl.col(version).cast(pl.String).alias(":version"),
+    ).drop_nulls().sort(":since")  # fmt: skip
+
+    def made(pairs: pl.Series) -> pl.Series:
+        asked = pairs.struct.unnest().with_row_index(":line").with_columns(pl.col("at").fill_null("")).sort("at")
+        found = asked.join_asof(
+            known, left_on="at", right_on=":since", by_left="subject", by_right=":subject", check_sortedness=False
+        )
+        return found.sort(":line")[":version"]
+
+    moment = date.cast(pl.String).str.slice(0, 19).str.replace(" ", "T")
+    # A day without a time is looked up at its end: what was signed on that day held on it.
+    moment = pl.when(moment.str.len_chars() == len("2014-01-02")).then(moment + "T23:59:59").otherwise(moment)
+    pair = pl.struct(pl.col("subject_id").alias("subject"), moment.alias("at"))
+    return pair.map_batches(made, return_dtype=pl.String)
 
 
 @derivation

@@ -80,6 +80,12 @@ def given(of: pl.Expr, then: str = "Y") -> Text:
 
 
 @derivation
+def not_given(of: pl.Expr, then: str) -> Text:
+    """Give a fixed text where a column has no value, and nothing elsewhere (NOT DONE)."""
+    return pl.when(of.is_null()).then(pl.lit(then))
+
+
+@derivation
 def all_given(of: list[pl.Expr], then: str = "Y") -> Text:
     """Give a fixed text where every one of the columns has a value, and nothing elsewhere."""
     return pl.when(pl.all_horizontal([one.is_not_null() for one in of])).then(pl.lit(then))

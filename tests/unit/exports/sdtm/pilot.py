@@ -62,7 +62,19 @@ def tidy(form: Form, text: pl.DataFrame) -> pl.DataFrame:
 def frames(subjects: int | None = None) -> dict[str, pl.DataFrame]:
     forms = {form.form: form for form in project().forms}
     tidied = {batch.form: tidy(forms[batch.form], batch.frame) for batch in records(subjects)}
-    return tidied | {"events": event_frame()}
+    return tidied | {"events": event_frame()} | no_sessions()
+
+
+def no_sessions() -> dict[str, pl.DataFrame]:
+    """The tables of sessions and scores: the pilot had none, so that its mapping leaves FT out."""
+    keys = {"subject_id": pl.String, "session_id": pl.Int64, "task": pl.String}
+    scores = {"score": pl.String, "rule": pl.String, "value": pl.Float64, "unit": pl.String}
+    sessions = {"state": pl.String, "started_at": pl.Datetime("us", "UTC"), "actor": pl.String}
+    versions = {"consent_version": pl.String, "battery_version": pl.Int64}
+    return {
+        "table:scores": pl.DataFrame(schema=keys | scores),
+        "table:sessions": pl.DataFrame(schema=keys | sessions | versions),
+    }
 
 
 # --- the answer ---------------------------------------------------------------------------------------------------------
