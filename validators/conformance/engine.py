@@ -9,7 +9,7 @@ import polars as pl
 
 from validators.conformance.data import Dataset
 from validators.conformance.joins import joined
-from validators.conformance.result import FINDINGS, Results, RuleResult
+from validators.conformance.result import Results, RuleResult, no_findings
 from validators.conformance.rule import Rule
 from validators.conformance.scope import applies, foreign
 from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, holders, presence
@@ -21,6 +21,7 @@ from validators.operators.table import MissingError, Table, UnsupportedError, te
 
 PRESENCE = "Domain Presence Check"
 ABSENT = "Not in dataset"
+NOTHING = no_findings()
 
 
 class Run:
@@ -74,8 +75,9 @@ class Run:
         try:
             table = self.prepared(rule, parts)
             met = holds(table, rule.check)
-            hits = table.frame.filter(met) if met.any() else table.frame.clear()
-            hits = holders(hits, parts) if rule.type.startswith("Value Check") else hits
+            hits = table.frame.filter(met) if met.any() else None
+            if hits is not None and rule.type.startswith("Value Check"):
+                hits = holders(hits, parts)
         except (SkipError, MissingError) as error:
             yield from refused(rule, parts, "skipped", str(error), started)
             return
@@ -84,8 +86,8 @@ class Run:
             return
         spent = (time.perf_counter() - started) / len(parts)
         for place, part in enumerate(parts):
-            own = hits.filter(pl.col(PART) == place) if len(parts) > 1 and hits.height else hits
-            found = findings(rule, own, table)
+            own = hits.filter(pl.col(PART) == place) if hits is not None and len(parts) > 1 else hits
+            found = findings(rule, own, table) if own is not None and own.height else NOTHING
             yield RuleResult(
                 rule=rule.id,
                 dataset=part.name,
@@ -119,7 +121,7 @@ class Run:
         Where none of them is one that the rule is about, what the rule finds does not count.
         """
         started = time.perf_counter()
-        found = pl.DataFrame(schema=FINDINGS)
+        found = NOTHING
         for parts in units or [self.study.parts[:1]]:
             table = Table(frame=presence(self.study))
             context = Context(
@@ -232,7 +234,7 @@ def shown(table: Table, hits: pl.DataFrame, name: str) -> pl.Series:
 def findings(rule: Rule, hits: pl.DataFrame, table: Table, *, whole: bool = False) -> pl.DataFrame:
     """Findings of the records that a rule hits: each once, one for the dataset, or one for each group."""
     if not hits.height:
-        return pl.DataFrame(schema=FINDINGS)
+        return NOTHING
     names = reported(rule)
     if rule.sensitivity in {"Dataset", "Study"} or whole:
         hits = hits.head(1).with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))

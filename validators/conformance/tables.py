@@ -15,7 +15,7 @@ PART = "\x00part"
 #: What findings on the study as a whole are reported under.
 STUDY = "STUDY"
 #: Columns of a table of values that has none.
-VALUES = {"variable_value": pl.String, "variable_name": pl.String, PART: pl.Int32}
+VALUES = {"variable_value": pl.String, "variable_name": pl.String, PART: pl.Int32, ROW: pl.Int64}
 
 
 def fact_table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -124,29 +124,27 @@ def joined_rows(
 
 def values(parts: Sequence[Part]) -> pl.DataFrame:
     """One row for each different value of each variable; which records hold it is found when a rule hits it."""
+    facts = [
+        fact_table(variable_facts(part)).with_columns(pl.lit(place).alias(PART)) for place, part in enumerate(parts)
+    ]
     found = [
-        valued(part, fact).with_columns(pl.lit(place).alias(PART))
+        pl.select(text(part.frame.get_column(name)).fill_null("").unique().alias("variable_value")).with_columns(
+            pl.lit(name).alias("variable_name"), pl.lit(place).alias(PART)
+        )
         for place, part in enumerate(parts)
-        for fact in variable_facts(part)
+        for name in part.variables
     ]
-    frame = pl.concat(found, how="diagonal_relaxed") if found else pl.DataFrame(schema=VALUES)
-    length = pl.col("variable_value").str.len_chars().cast(pl.Float64)
-    return frame.with_columns(
-        pl.lit(None, dtype=pl.Int64).alias(ROW),
-        length.alias("variable_value_length"),
-        pl.col(pl.String).fill_null(""),
+    if not found:
+        return pl.DataFrame(schema=VALUES)
+    known = pl.concat(facts, how="diagonal_relaxed").drop(ROW)
+    return (
+        pl.concat(found)
+        .join(known, on=[PART, "variable_name"], how="left", maintain_order="left")
+        .with_columns(
+            pl.lit(None, dtype=pl.Int64).alias(ROW),
+            pl.col("variable_value").str.len_chars().cast(pl.Float64).alias("variable_value_length"),
+        )
     )
-
-
-def valued(part: Part, fact: Mapping[str, Any]) -> pl.DataFrame:
-    """The different values of a variable, beside what is known of it."""
-    unique = text(part.frame.get_column(str(fact["variable_name"]))).fill_null("").unique()
-    known = [
-        pl.lit(float(value) if isinstance(value, int) and not isinstance(value, bool) else value).alias(name)
-        for name, value in fact.items()
-        if value is not None
-    ]
-    return pl.DataFrame({"variable_value": unique}).with_columns(known)
 
 
 def holders(hits: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:

@@ -143,8 +143,8 @@ def date_compare(test: Callable[[Any, Any], Any]) -> Operator:
 
 def complete(values: pl.Series) -> pl.Series:
     """Which values are dates with year, month and day."""
-    parts = taken(values.filter(possible(values)))
-    full = values.filter(possible(values)).filter(parts["known"] >= COMPLETE)
+    good = values.filter(possible(values))
+    full = good.filter(taken(good)["known"] >= COMPLETE)
     return values.is_in(full.implode())
 
 
