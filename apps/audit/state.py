@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import param
 
 from apps.shell.places import Places
-from apps.shell.words import address, slug
+from apps.shell.words import address, page_number, slug
 from datamodel.trail.reads import KINDS, ChangeFilter, EventFilter
 
 SIZE: Final = 50
@@ -38,7 +38,7 @@ class TrailState(param.Parameterized):
     @classmethod
     def from_query(cls, query: dict[str, str], words: Places | None, zone: str) -> "TrailState":
         """Return the state that an address describes; what cannot be read is left out."""
-        show, kind, number = query.get("show", ""), query.get("kind", ""), query.get("page", "1")
+        show, kind = query.get("show", ""), query.get("kind", "")
         return cls(
             words,
             zone,
@@ -51,7 +51,7 @@ class TrailState(param.Parameterized):
             form=query.get("form", "")[:120],
             field=query.get("field", "")[:160],
             first=query.get("first") == "yes",
-            page=max(1, int(number)) if number.isdigit() and len(number) < 6 else 1,  # noqa: PLR2004 - sane pages
+            page=page_number(query),
         )
 
     def href(self, path: str, **change: Any) -> str:

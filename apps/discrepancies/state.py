@@ -8,7 +8,7 @@ from typing import Any, Final
 import param
 
 from apps.shell.places import Places
-from apps.shell.words import address
+from apps.shell.words import address, page_number
 from datamodel.discrepancies.reads import Discrepancy
 
 ANY: Final = "any"
@@ -51,14 +51,14 @@ class QuestionsState(param.Parameterized):
     @classmethod
     def from_query(cls, every: list[Discrepancy], words: Places | None, query: dict[str, str]) -> "QuestionsState":
         """Return the state that an address describes."""
-        state, number = query.get("state", "open"), query.get("page", "1")
+        state = query.get("state", "open")
         return cls(
             every,
             words,
             state=state if state in CHOICES else "open",
             site=query.get("site", ""),
             text=query.get("text", "")[:80],
-            page=max(1, int(number)) if number.isdigit() and len(number) < 6 else 1,  # noqa: PLR2004 - sane pages
+            page=page_number(query),
             chosen=query.get("question", "")[:12],
         )
 

@@ -9,7 +9,7 @@ import param
 
 from apps.shell.places import Places
 from apps.shell.status import combined
-from apps.shell.words import address
+from apps.shell.words import address, page_number
 from datamodel.records.reads import GridCell, GridColumn, GridSubject, StatusGrid
 
 #: Rows on one page of the grid.
@@ -69,7 +69,6 @@ class GridState(param.Parameterized):
         waited_for: Mapping[str, frozenset[str]] | None = None,
     ) -> "GridState":
         """Return the state that an address describes; what it does not know is left out."""
-        number = query.get("page", "1")
         size = query.get("rows", "")
         return cls(
             grid,
@@ -83,7 +82,7 @@ class GridState(param.Parameterized):
             visit=query.get("visit", ""),
             text=query.get("subject", "")[:60],
             problems=query.get("problems") == "yes",
-            page=max(1, int(number)) if number.isdigit() and len(number) < 7 else 1,  # noqa: PLR2004 - sane pages
+            page=page_number(query),
             size=int(size) if size in map(str, SIZES) else SIZES[0],
         )
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from markupsafe import Markup
 
 _APPS: Final = Path(__file__).resolve().parent.parent
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: digits of the largest page number that is taken for one
+_LONGEST_PAGE: Final = 6
 _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -81,6 +84,12 @@ def address(path: str, **query: object) -> str:
     """Return `path` with the parts of `query` that say something."""
     told = {key: str(value) for key, value in query.items() if value not in ("", None, False)}
     return f"{path}?{urlencode(told)}" if told else path
+
+
+def page_number(query: Mapping[str, str]) -> int:
+    """Return the page of a list that an address asks for; 1 when it asks for none that can be."""
+    asked = query.get("page", "")
+    return max(1, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) <= _LONGEST_PAGE else 1
 
 
 @lru_cache(maxsize=1)

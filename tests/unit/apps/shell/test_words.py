@@ -44,3 +44,11 @@ def test_templates_escape_what_they_are_given():
     made = words.markup("shell/state.html", title="<script>", words="a & b", icon="open", link="", href="", more="")
     assert "&lt;script&gt;" in made
     assert "a &amp; b" in made
+
+
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [(None, 1), ("", 1), ("3", 3), ("0", 1), ("-2", 1), ("2.5", 1), ("²", 1), ("999999", 999_999), ("9" * 30, 1)],
+)
+def test_a_page_that_cannot_be_is_the_first(asked, page):
+    assert words.page_number({} if asked is None else {"page": asked}) == page
