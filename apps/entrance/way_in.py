@@ -21,7 +21,7 @@ from apps.entrance.pages import render, spoken
 from datamodel.access import actions as access
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
-from datamodel.credentials import actions, factors, passkeys, reads
+from datamodel.credentials import actions, factors, passkeys, proofs, reads
 from datamodel.credentials.actions import Entry
 from datamodel.kernel.errors import Refused, RefusedError
 from datamodel.kernel.settings import settings
@@ -196,6 +196,10 @@ def passkey_options(guest: Comer, form: Form) -> Response:
     """Say what a passkey has to sign."""
     del form
     with unit_of_work(database_url(), KNOCKING) as unit:
+        try:
+            proofs.count_request(unit, "ask-passkey", source=guest.source)
+        except RefusedError as error:
+            return told(error)
         account_id = reads.account_of_half(unit.session, guest.half, now=unit.instant)
         options = factors.ask_passkey(unit, holder=guest.holder, account_id=account_id)
     return hold(JSONResponse(json.loads(options)), guest)

@@ -22,6 +22,7 @@ from apps.portal.doors import (
 )
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING
+from datamodel.credentials import proofs
 from datamodel.kernel.errors import BadInputError, Refused, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
@@ -119,6 +120,7 @@ def _asking(routes: APIRouter, pages: Rendering) -> None:
             taking(ANSWER_SECONDS),
             unit_of_work(database_url(), KNOCKING, reason="asked for a sign-in link") as unit,
         ):
+            proofs.count_request(unit, "ask-link", source=request.client.host if request.client else "")
             links.ask(
                 unit,
                 address=form.get("address", ""),

@@ -16,9 +16,9 @@ from datamodel.access.passwords import is_password
 from datamodel.audit import ledger
 from datamodel.credentials import store
 from datamodel.credentials.tables import TotpRow, TryRow
-from datamodel.credentials.tries import WINDOW, Knock, may_try
+from datamodel.credentials.tries import MOST_REQUESTS, WINDOW, Knock, may_try
 from datamodel.kernel.database import libpq_url
-from datamodel.kernel.errors import Allowed, Refused
+from datamodel.kernel.errors import Allowed, Refused, RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
 from datamodel.vault.keyring import keyring
@@ -61,6 +61,21 @@ def begin(unit: UnitOfWork[Actor], knock: Knock, *, most: int | None = None) -> 
         row.is_good = False
         store.add(own.session, row)
         return row.id
+
+
+def count_request(unit: UnitOfWork[Actor], what: str, *, source: str) -> None:
+    """Count a request that anybody may make (`what`: a link, a passkey's question) against the network it comes from.
+
+    These count apart from wrong passwords, so that nobody's sign-in is held up by somebody else's asking.
+
+    Raises
+    ------
+    RefusedError
+        When more came from there within the window than are looked at; nothing was done.
+    """
+    found = begin(unit, Knock(kind=what, name=f"source:{source}"), most=MOST_REQUESTS[what])
+    if isinstance(found, Refused):
+        raise RefusedError(_TOO_MANY_REQUESTS)
 
 
 def good(unit: UnitOfWork[Actor], try_id: UUID) -> None:
@@ -134,6 +149,11 @@ def recovery_hash(account_id: UUID, code: str) -> bytes:
     return hashlib.sha256(f"{account_id}|{code.upper()}".encode()).digest()
 
 
+_TOO_MANY_REQUESTS: Final = Refused(
+    "too-many-tries",
+    "There were too many requests from this network, so this one was not looked at.",
+    "Wait ten minutes, then try again; whoever is signed in already goes on working.",
+)
 TOO_MANY_INSIDE: Final = Refused(
     "too-many-tries",
     "There were too many wrong confirmations, so this one was not looked at and you were signed out.",

@@ -17,6 +17,8 @@ from datamodel.kernel.errors import Allowed, Answer, Refused
 WINDOW: Final = timedelta(minutes=10)
 MOST_FOR_A_NAME: Final = 10
 MOST_FOR_A_SOURCE: Final = 100
+#: Requests that anybody may make, from one source within the window: a whole hospital may stand behind one address.
+MOST_REQUESTS: Final = {"ask-link": 100, "ask-passkey": 300}
 #: So many wrong ones are free; each one after doubles the wait, from two seconds on.
 FREE: Final = 5
 #: So many wrong confirmations inside a session end it.

@@ -14,7 +14,7 @@ from apps.entrance import pages
 from apps.entrance.app import routes as entrance
 from datamodel.access.actor import KNOCKING
 from datamodel.audit import ledger
-from datamodel.credentials import actions
+from datamodel.credentials import actions, tries
 from datamodel.kernel.clock import system_clock
 from datamodel.kernel.settings import settings
 from tests.support.authenticator import Authenticator
@@ -173,6 +173,19 @@ def test_passkeys_over_http(world, browser, monkeypatch):
     done = ask("/sign-in/passkey", page="/sign-in", answer=device.show(answer.text))
     assert done.json() == {"next": "/app/"}
     assert browser.get("/account").status_code == 200
+
+
+def test_a_network_that_asks_too_often_is_not_looked_at_and_holds_nobody_s_password_up(world, browser, monkeypatch):
+    monkeypatch.setitem(tries.MOST_REQUESTS, "ask-passkey", 3)
+    form = form_of(browser, "/sign-in")
+    told = [browser.post("/sign-in/passkey/options", json=form) for _ in range(5)]
+    assert [one.status_code for one in told] == [200, 200, 200, 429, 429]
+    assert "too many requests from this network" in told[-1].json()["sentence"]
+    assert enter(browser).status_code == 303
+    with world.unit(KNOCKING) as unit:  # and ten minutes later it asks again
+        unit.session.execute(text("update app.credential_try set at = at - interval '11 minutes'"))
+    browser.cookies.clear()
+    assert browser.post("/sign-in/passkey/options", json=form_of(browser, "/sign-in")).status_code == 200
 
 
 # -- my account ----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from apps import cookies
 from apps.edge.app import create_edge
 from apps.entrance.app import routes as entrance
 from datamodel.access.actor import KNOCKING
+from datamodel.credentials import tries
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.links import actions as links
@@ -189,6 +190,15 @@ def test_a_pin_is_set_by_the_person_signed_in_from_our_own_page_only(scene, brow
     assert client.post("/pin/new", data={"pin": "4071", "again": "4071"}).status_code == 403
     assert set_pin(client, "1234").status_code == 422
     assert rows(scene, "select count(*) from app.device")[0][0] == 0
+
+
+def test_links_are_asked_for_so_often_from_one_network_and_no_oftener(scene, browser, monkeypatch):
+    monkeypatch.setitem(tries.MOST_REQUESTS, "ask-link", 3)
+    client = browser()
+    told = [client.post("/link/ask", data={"address": f"p{one}@nowhere.example"}) for one in range(4)]
+    assert [one.status_code for one in told] == [303, 303, 303, 429]
+    assert "too many requests from this network" in told[-1].text
+    assert outbox(scene) == []
 
 
 UNSAFE = ("/link", "/link/ask", "/pin", "/pin/new", "/pin/forget", "/me/for")
