@@ -21,11 +21,12 @@ _OTHER: Final = "The rule is not for {standard} {version}; it names {named}."
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Rules that are to be run, and what could not be read as one: file and reason."""
+    """Rules that are to be run, what others call them (`answers_to`), and what could not be read as one: file and reason."""
 
     name: str
     rules: tuple[Rule, ...]
     unread: tuple[tuple[str, str], ...] = ()
+    answers_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """A file that is no rule, told as a rule that is not supported."""
+class _Told:
+    """What the report tells of a rule; without more, that a file is none."""
 
     id: str
     message: str = "The file could not be read as a rule."
     description: str = ""
     category: str = "Metadata"
     severity: str = "Notice"
-    identifiers: tuple[str, ...] = field(default=())
+    identifiers: tuple[str, ...] = ()
 
 
 def check(
@@ -85,7 +86,7 @@ def check(
     return make_report(
         results,
         [one for one in datasets if one.name in wanted],
-        [*chosen, *(_Unreadable(file) for file, _ in unreadable)],
+        [*(_told(one, catalogue) for one in chosen), *(_Told(file) for file, _ in unreadable)],
         head=Head(
             configuration=f"{asked.standard.upper()} {asked.version}, {catalogue.name}",
             generated=asked.generated,
@@ -99,6 +100,11 @@ def check(
         listed=asked.listed,
         is_timed=asked.is_timed,
     )
+
+
+def _told(rule: Rule, catalogue: Catalogue) -> _Told:
+    names = catalogue.answers_to.get(rule.id, rule.identifiers)
+    return _Told(rule.id, rule.message, rule.description, rule.category, rule.severity, names)
 
 
 def _chosen(rules: Iterable[Rule], asked: Asked) -> list[Rule]:

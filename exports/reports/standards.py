@@ -1,12 +1,14 @@
 """What a standard brings to a run: its rules, its metadata, the terminology and the Define-XML of the datasets."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from datamodel.kernel.errors import BadInputError, NotFoundError
 from exports.reports.check import Catalogue
 from exports.reports.model import Unread
+from validators import sdtm
 from validators.conformance.rule import read_rules
 from validators.library import VERSIONS, Library, read_terminology
 
@@ -58,9 +60,17 @@ def standards(
 
 def _catalogue(standard: str, version: str, rules: Path | None) -> Catalogue:
     if rules is None:
-        raise NotFoundError(f"There is no built-in catalogue of {standard} {version}. Name a folder of rules.")
+        return builtin(standard, version)
     found, faults = read_rules(rules)
     if not found:
         raise BadInputError(f"The folder {rules} holds no rule that can be read; nothing was checked.")
     unread = tuple((where, what) for where, _, what in (fault.partition(": ") for fault in faults))
     return Catalogue(f"rules of the folder {rules.name}", tuple(found), unread)
+
+
+@cache
+def builtin(standard: str, version: str) -> Catalogue:
+    """Return the built-in checks of a standard, with the ids of others that they answer to."""
+    entries = sdtm.entries()
+    name = f"built-in checks of {standard.upper()} {version}"
+    return Catalogue(name, sdtm.rules(), answers_to={one.rule.id: one.answers_to for one in entries})
