@@ -75,7 +75,7 @@ class Run:
         try:
             table = self.prepared(rule, parts)
             met = holds(table, rule.check)
-            hits = table.frame.filter(met) if met.any() else None
+            hits = table.frame.select(needed(rule, table)).filter(met) if met.any() else None
             if hits is not None and rule.type.startswith("Value Check"):
                 hits = holders(hits, parts)
         except (SkipError, MissingError) as error:
@@ -87,14 +87,14 @@ class Run:
         spent = (time.perf_counter() - started) / len(parts)
         for place, part in enumerate(parts):
             own = hits.filter(pl.col(PART) == place) if hits is not None and len(parts) > 1 else hits
-            found = findings(rule, own, table) if own is not None and own.height else NOTHING
+            found = told_apart(rule, own, table) if own is not None and own.height else NOTHING
             yield RuleResult(
                 rule=rule.id,
                 dataset=part.name,
                 status="ok",
                 reason=absent(table),
                 count=found.height,
-                findings=found if limit is None else found.head(limit),
+                findings=findings(rule, found if limit is None else found.head(limit), table),
                 seconds=spent,
             )
 
@@ -129,7 +129,8 @@ class Run:
             )
             try:
                 table = operate(context, rule.operations)
-                found = findings(rule, table.frame.filter(holds(table, rule.check)), table, whole=True)
+                hits = told_apart(rule, table.frame.filter(holds(table, rule.check)), table, whole=True)
+                found = findings(rule, hits, table)
             except (MissingError, SkipError) as error:
                 return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=str(error))
             except UnsupportedError as error:
@@ -231,20 +232,25 @@ def shown(table: Table, hits: pl.DataFrame, name: str) -> pl.Series:
     return pl.Series([value], dtype=pl.String).new_from_index(0, hits.height)
 
 
-def findings(rule: Rule, hits: pl.DataFrame, table: Table, *, whole: bool = False) -> pl.DataFrame:
-    """Findings of the records that a rule hits: each once, one for the dataset, or one for each group."""
+def told_apart(rule: Rule, hits: pl.DataFrame, table: Table, *, whole: bool = False) -> pl.DataFrame:
+    """The hits that are findings: each record once, one for the dataset as a whole, or one for each group."""
+    if rule.sensitivity in {"Dataset", "Study"} or whole:
+        return hits.head(1).with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
+    if rule.sensitivity == "Group" and rule.grouping:
+        keys = [table.called(one) for one in rule.grouping if table.has(one)]
+        return hits.unique(subset=[PART, *keys], keep="first", maintain_order=True)
+    if rule.type.startswith("Value Check"):
+        return hits
+    return (
+        hits if hits.get_column(ROW).is_unique().all() else hits.unique(subset=[ROW], keep="first", maintain_order=True)
+    )
+
+
+def findings(rule: Rule, hits: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Findings with the variables that they are about and their values."""
     if not hits.height:
         return NOTHING
     names = reported(rule)
-    if rule.sensitivity in {"Dataset", "Study"} or whole:
-        hits = hits.head(1).with_columns(pl.lit(None, dtype=pl.Int64).alias(ROW))
-    elif rule.sensitivity == "Group" and rule.grouping:
-        keys = [table.called(one) for one in rule.grouping if table.has(one)]
-        hits = hits.unique(subset=[PART, *keys], keep="first", maintain_order=True)
-    elif rule.type.startswith("Value Check"):
-        pass
-    else:
-        hits = hits.unique(subset=[PART, ROW], keep="first", maintain_order=True)
     shown_values = pl.DataFrame([shown(table, hits, name).alias(str(place)) for place, name in enumerate(names)])
     called = [table.called(name) for name in names]
     return pl.DataFrame(
@@ -254,6 +260,14 @@ def findings(rule: Rule, hits: pl.DataFrame, table: Table, *, whole: bool = Fals
             "values": shown_values.select(pl.concat_list(pl.all())).to_series(),
         }
     ).sort("record", maintain_order=True)
+
+
+def needed(rule: Rule, table: Table) -> list[str]:
+    """Columns that findings are told with."""
+    if rule.type.startswith("Value Check"):
+        return table.frame.columns
+    asked_for = {table.called(one) for one in [*reported(rule), *rule.grouping]} | {PART, ROW}
+    return [one for one in table.frame.columns if one in asked_for]
 
 
 def run(
