@@ -9,7 +9,7 @@ import polars as pl
 
 from exports.reports.causes import cluster
 from exports.reports.facts import SEVERITIES, Facts, Told, facts_of
-from exports.reports.files import file_results
+from exports.reports.files import UNREADABLE, file_results
 from validators.conformance.result import RuleResult
 from validators.datasets.shape import Dataset
 
@@ -257,6 +257,12 @@ def _datasets(
                 one.name,
             )
         )
+    known = {one.name for one in datasets}
+    elsewhere = (one for one in results if one.count and one.dataset not in known and one.rule != UNREADABLE)
+    for name in dict.fromkeys(one.dataset for one in elsewhere):
+        # Findings on the study as a whole; files that could not be read stand apart.
+        found = [counts.get((name, severity), 0) for severity in SEVERITIES]
+        rows.append((name, "", "", "", None, *found, None, name))
     schema: dict[str, Any] = dict.fromkeys(("domain", "label", "class", "source"), pl.String)
     schema |= dict.fromkeys(("records", "rejects", "errors", "warnings", "notices"), pl.Int64)
     schema |= {"seconds": pl.Float64, "dataset": pl.String}

@@ -10,6 +10,8 @@ def test_counts_by_dataset_and_severity_are_complete(made):
         "DM": 2, "EMPTY": 0, "LB (LBCH)": 20, "SUPPLB (SUPPLBCH)": 1
     }  # fmt: skip
     assert (rows["LB (LBCH)"]["warnings"], rows["LB (LBCH)"]["errors"], rows["DM"]["rejects"]) == (20, 1, 1)
+    severities = ("rejects", "errors", "warnings", "notices")
+    assert sum(row[name] for row in rows.values() for name in severities) + 1 == made.report().found
     assert made.report().found == 20 + 1 + 1 + 1  # SD1, SD4, the byte, the file that is none
     assert made.report().by_severity == {"Reject": 2, "Error": 1, "Warning": 20, "Notice": 0}
 
