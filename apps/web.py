@@ -25,11 +25,12 @@ from apps.shell.pages import PAGES
 from apps.shell.session import auth_policy
 from apps.standards import page as standards
 from apps.statics import KeepStatics
+from apps.validation import page as validation
 from datamodel.kernel.settings import settings
 from datamodel.rehearsal import surfaces
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections, standards, exports, audit, access, own, accounts)
+ROOMS = (overview, participants, records, discrepancies, connections, standards, validation, exports, audit, access, own, accounts)
 _KINDS = {
     "shell.css": "text/css",
     "shell.js": "text/javascript",
