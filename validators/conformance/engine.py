@@ -12,7 +12,7 @@ from validators.conformance.joins import joined
 from validators.conformance.result import Results, RuleResult, no_findings
 from validators.conformance.rule import Rule
 from validators.conformance.scope import applies, foreign
-from validators.conformance.tables import PART, STUDY, WHOLE, Source, evaluated, holders, presence
+from validators.conformance.tables import DEFINED, PART, STUDY, WHOLE, Source, attributes, evaluated, holders, presence
 from validators.datasets.study import ROW, Part, Study
 from validators.operations.context import Context, SkipError
 from validators.operations.run import operate
@@ -38,7 +38,9 @@ class Run:
         """The table of a rule type on datasets, made once."""
         key = (kind, tuple(one.name for one in parts))
         if key not in self.tables:
-            self.tables[key] = Table(frame=evaluated(kind, self.source, parts), prefix=parts[0].prefix)
+            frame = evaluated(kind, self.source, parts)
+            constants = attributes(kind, self.source, parts)
+            self.tables[key] = Table(frame=frame, prefix=parts[0].prefix, constants=constants)
         return self.tables[key]
 
     def units(self, rule: Rule) -> list[tuple[Part, ...]]:
@@ -59,7 +61,7 @@ class Run:
             yield RuleResult(rule=rule.id, dataset="", status="unsupported", reason=reason)
             return
         units = self.units(rule)
-        if rule.type == PRESENCE and self.study.parts:
+        if rule.type in {PRESENCE, DEFINED} and self.study.parts:
             yield self.presence(rule, units)
             return
         if not units:
@@ -123,11 +125,12 @@ class Run:
         started = time.perf_counter()
         found = NOTHING
         for parts in units or [self.study.parts[:1]]:
-            table = Table(frame=presence(self.study))
-            context = Context(
-                study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
-            )
             try:
+                frame = presence(self.study) if rule.type == PRESENCE else evaluated(rule.type, self.source, parts)
+                table = Table(frame=frame, prefix=parts[0].prefix)
+                context = Context(
+                    study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
+                )
                 table = operate(context, rule.operations)
                 hits = told_apart(rule, table.frame.filter(holds(table, rule.check)), table, whole=True)
                 found = findings(rule, hits, table)

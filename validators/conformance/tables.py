@@ -249,12 +249,6 @@ def datasets_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     return fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}])
 
 
-def contents_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
-    """Records beside what is known of their dataset and what the Define-XML says of it."""
-    facts = fact_table([{**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}]).drop(ROW, PART)
-    return records(parts[:1]).join(facts, how="cross")
-
-
 def contents_metadata(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Records; what the Define-XML says of variables is had by operations."""
     if source.define is None:
@@ -268,10 +262,21 @@ def of_values(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     return values(parts)
 
 
-def values_dataset(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
-    """Values with the facts of their dataset."""
-    del source
-    return values(parts[:1]).join(fact_table([dataset_facts(parts[0])]).drop(ROW, PART), how="cross")
+def defined_datasets(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """Datasets as the Define-XML has them, with the file of each that is there."""
+    del parts
+    if source.define is None:
+        raise SkipError("It needs a Define-XML, and none was given.")
+    known = source.study.by_name
+    rows = [
+        {
+            "domain": known[name].domain if name in known else None,
+            "filename": (known[name].dataset.file or f"{name.lower()}.xpt") if name in known else None,
+            **row,
+        }
+        for name, row in source.define.datasets.items()
+    ]
+    return fact_table(rows)
 
 
 def values_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
@@ -288,6 +293,8 @@ def values_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     )
 
 
+#: The rule type that tests which datasets of the Define-XML are there.
+DEFINED = "Domain Presence Check against Define XML"
 #: Rule types that test records, so that all parts of a domain are tested at once.
 WHOLE = frozenset(
     {
@@ -309,10 +316,11 @@ TYPES: Mapping[str, Callable[[Source, Sequence[Part]], pl.DataFrame]] = {
     "Define Item Metadata Check against Library Metadata": define_library,
     "Define Item Group Metadata Check": define_groups,
     "Dataset Metadata Check against Define XML": datasets_define,
-    "Dataset Contents Check against Define XML": contents_define,
+    "Dataset Contents Check against Define XML": contents_metadata,
     "Dataset Contents Check against Define XML and Library Metadata": contents_metadata,
     "Value Check with Variable Metadata": of_values,
-    "Value Check with Dataset Metadata": values_dataset,
+    "Value Check with Dataset Metadata": of_values,
+    DEFINED: defined_datasets,
     "Value Check against Define XML Variable": values_define,
 }
 
@@ -329,3 +337,10 @@ def evaluated(kind: str, source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     if build is None:
         raise UnsupportedError(f"The rule type {kind} is not one that this engine has.")
     return build(source, parts)
+
+
+def attributes(kind: str, source: Source, parts: Sequence[Part]) -> dict[str, Any]:
+    """What is the same for every record of a table: facts of its dataset, for rule types that have them."""
+    if kind == "Dataset Contents Check against Define XML":
+        return {**dataset_facts(parts[0]), **define_dataset(source.define, parts[0])}
+    return dataset_facts(parts[0]) if kind == "Value Check with Dataset Metadata" else {}

@@ -2,7 +2,7 @@ import datetime as dt
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.rules import condition, dataset, hits, results, rule
@@ -138,6 +138,7 @@ def test_every_operator_has_a_complement_that_is_there():
     assert {name for pair in pairs for name in pair} <= OPERATORS.keys()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(["", "x", "y"])), min_size=1, max_size=30))
 def test_what_is_there_twice_is_what_counting_says(pairs):
     data = dataset("LB", LBA=[one for one, _ in pairs], LBB=[one for _, one in pairs])
@@ -146,6 +147,7 @@ def test_what_is_there_twice_is_what_counting_says(pairs):
     assert [record for _, record in hits(rule(condition("LBA", "is_not_unique_set", ["LBB"])), data)] == expected
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.dates(dt.date(1900, 1, 1)), st.dates(dt.date(1900, 1, 1))), min_size=1, max_size=20))
 def test_dates_are_less_where_python_says_so(pairs):
     data = dataset("AE", A=[one.isoformat() for one, _ in pairs], B=[one.isoformat() for _, one in pairs])
@@ -153,6 +155,7 @@ def test_dates_are_less_where_python_says_so(pairs):
     assert [record for _, record in hits(rule(condition("A", "date_less_than", "B")), data)] == expected
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.text(alphabet="ab1-/ ", max_size=5), min_size=1, max_size=20))
 def test_empty_and_filled_part_all_records(values):
     data = dataset("AE", A=values)
