@@ -98,6 +98,13 @@ def age(birth: pl.Expr, at: pl.Expr) -> Number:
 
 
 @derivation
+def years_before(date: pl.Expr, years: pl.Expr) -> Text:
+    """Give the day so many years before another one (a date of birth that was made from the age)."""
+    year = date.str.slice(0, 4).cast(pl.Int64, strict=False) - years.cast(pl.Int64)
+    return year.cast(pl.String) + date.str.slice(4, 6)
+
+
+@derivation
 def epoch(
     date: pl.Expr,
     starts: list[pl.Expr],

