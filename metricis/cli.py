@@ -11,6 +11,8 @@ from metricis.database import app as database_app
 from metricis.ledger import app as ledger_app
 from metricis.package import package
 from metricis.rules import app as rules_app
+from metricis.terms import app as ct_app
+from metricis.terms import pins as standards_app
 from metricis.tokens import app as token_app
 from metricis.vault import app as vault_app
 from metricis.vault import cutover_check
@@ -24,6 +26,8 @@ app = typer.Typer(
 app.add_typer(database_app, name="db")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(rules_app, name="rules")
+app.add_typer(ct_app, name="ct")
+app.add_typer(standards_app, name="standards")
 app.add_typer(token_app, name="token")
 app.add_typer(vault_app, name="vault")
 app.command("cutover-check")(cutover_check)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from metricis.checking import run
+from metricis.terms import list_rules, load_rules
 
 app = typer.Typer(no_args_is_help=True, help="Rules that datasets of a standard must meet.")
 
@@ -16,6 +17,8 @@ def rules() -> None:
 
 
 app.command()(run)
+app.command("load")(load_rules)
+app.command("list")(list_rules)
 
 
 @app.command()

@@ -110,6 +110,7 @@ GUARDS: dict[str, Guard] = {
     "study": Guard("study", sealer="reads"),
     "site": Guard("study"),
     "design": Guard("study"),
+    "study_standards": Guard("study", is_append_only=True),
     "redcap_connection": Guard("study", free=("last_good_at", "last_good_position")),
     "sync_run": Guard("study", is_regulated=False, through=("connection_id", "redcap_connection")),
     "sync_batch": Guard("study", is_regulated=False, through=("run_id", "sync_run")),

@@ -1,4 +1,4 @@
-"""The verbs: create a study, add a site, publish a design, close a study."""
+"""The verbs: create a study, add a site, publish a design, pin standards, close a study."""
 
 import re
 from typing import Final, Literal
@@ -14,9 +14,10 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.study import store
 from datamodel.study.protocol import Protocol
-from datamodel.study.tables import DesignRow, SiteRow, StudyRow
+from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{1,39}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def create_study(
@@ -165,6 +166,64 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
         event_id=event_id,
     )
     return version
+
+
+def pin_standards(
+    unit: UnitOfWork[Actor], *, study: str, terminology: tuple[str, str] = ("", ""), rules: tuple[str, str] = ("", "")
+) -> bool:
+    """Say which terminology and rules a study goes by, each as version and SHA-256; False when that is so already.
+
+    Empty texts stand for no terminology and for the built-in rules.
+
+    Raises
+    ------
+    RefusedError
+        When the actor may not write the study's design.
+    NotFoundError
+        When the study is unknown.
+    BadInputError
+        When a version comes without its SHA-256.
+    """
+    require(may(unit.actor, "study:design:manage", study=study))
+    row = _study(unit, study, is_locked=True)
+    for version, sha256 in (terminology, rules):
+        if bool(version) != bool(_SHA256.fullmatch(sha256)):
+            raise BadInputError(
+                f"Received the version “{version}” with the hash “{sha256[:70]}”; a version has a SHA-256 of 64 hexadecimal digits. "
+                "Nothing was changed."
+            )
+    present = store.standards(unit.session, row.id)
+    old = (present.terminology, present.terminology_sha256, present.rules, present.rules_sha256) if present else None
+    if old == (*terminology, *rules):
+        return False
+    event_id = new_id()
+    store.add(
+        unit.session,
+        StandardsRow(
+            id=new_id(),
+            study_id=row.id,
+            terminology=terminology[0],
+            terminology_sha256=terminology[1],
+            rules=rules[0],
+            rules_sha256=rules[1],
+            at=unit.instant,
+            event_id=event_id,
+        ),
+    )
+    names = ("terminology", "terminology_sha256", "rules", "rules_sha256")
+    ledger.record(
+        unit,
+        "study.pin_standards",
+        study_id=row.id,
+        subject=f"study:{study}",
+        role=unit.actor.role(study),
+        change={
+            "old": dict(zip(names, old, strict=True)) if old else None,
+            "new": dict(zip(names, (*terminology, *rules), strict=True)),
+        },
+        event_id=event_id,
+    )
+    return True
 
 
 def close_study(unit: UnitOfWork[Actor], *, study: str, approval: UUID) -> None:

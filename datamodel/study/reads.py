@@ -103,3 +103,22 @@ def _design(row: DesignRow) -> Design:
         fingerprint=row.fingerprint,
         published_at=row.published_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedStandards:
+    """Which files of a standard a study goes by: date of the terminology, version of the rules, SHA-256 of each; "" for none."""
+
+    terminology: str
+    terminology_sha256: str
+    rules: str
+    rules_sha256: str
+    at: datetime
+
+
+def standards(session: Session, study_id: UUID) -> PinnedStandards | None:
+    """Return which standards the study is pinned to, None when it was never said."""
+    row = store.standards(session, study_id)
+    if row is None:
+        return None
+    return PinnedStandards(row.terminology, row.terminology_sha256, row.rules, row.rules_sha256, row.at)

@@ -5,10 +5,10 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from datamodel.study.tables import DesignRow, SiteRow, StudyRow
+from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
 
 
-def add(session: Session, row: StudyRow | SiteRow | DesignRow) -> None:
+def add(session: Session, row: StudyRow | SiteRow | DesignRow | StandardsRow) -> None:
     """Insert one row."""
     session.add(row)
     session.flush()
@@ -55,3 +55,9 @@ def next_version(session: Session, study_id: UUID) -> int:
 def supersede(session: Session, design_id: UUID) -> None:
     """Mark a design as no longer the published one."""
     session.execute(update(DesignRow).where(DesignRow.id == design_id).values(status="superseded"))
+
+
+def standards(session: Session, study_id: UUID) -> StandardsRow | None:
+    """Return which standards the study goes by now, or None when it was never said."""
+    query = select(StandardsRow).where(StandardsRow.study_id == study_id)
+    return session.scalars(query.order_by(StandardsRow.at.desc(), StandardsRow.id.desc()).limit(1)).one_or_none()

@@ -62,3 +62,21 @@ class DesignRow(Base):
     fingerprint: Mapped[str] = mapped_column(Text)
     published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
+
+
+class StandardsRow(Base):
+    """Which files of a standard a study goes by, from one moment on; the newest row counts."""
+
+    __tablename__ = "study_standards"
+    __table_args__ = (Index("ix_study_standards_study_id", "study_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID] = mapped_column(ForeignKey(StudyRow.id))
+    #: Date of the controlled terminology and the SHA-256 of its file; "" for none.
+    terminology: Mapped[str] = mapped_column(Text)
+    terminology_sha256: Mapped[str] = mapped_column(Text)
+    #: Version of the rules and the SHA-256 of their files; "" for the built-in ones.
+    rules: Mapped[str] = mapped_column(Text)
+    rules_sha256: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))

@@ -48,6 +48,14 @@ def _synced(change: Change) -> str:
     )
 
 
+def _pinned(change: Change) -> str:
+    new = _new(change)
+    return (
+        f"The study goes by the controlled terminology of {new.get('terminology') or 'no date'} "
+        f"and the rules {new.get('rules') or 'that are built in'}"
+    )
+
+
 #: action -> its words; a function takes what changed
 WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "access.change_role": "A role was changed",
@@ -151,6 +159,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "study.close": "The study was closed",
     "study.create": "The study was created",
     "study.publish_design": "A design version was published",
+    "study.pin_standards": _pinned,
     "tasks.assign": "Tasks were assigned",
     "trail.export": lambda change: f"A file was taken away: {_new(change).get('what', '')}",
     "trail.extract": lambda change: f"Data were taken away: {_new(change).get('file', '')}",
