@@ -87,7 +87,7 @@ class PeopleState:
         if one.kind == "outbound_rule":
             return f"REDCap is asked at {one.what.get('api_url', 'another address')}"
         if one.kind == "study_close":
-            return "The study is closed"
+            return "Close the study for good"
         return "; ".join(f"{name}: {value}" for name, value in sorted(one.what.items())) or one.words
 
     def waiting(self) -> int:

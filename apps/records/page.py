@@ -6,6 +6,7 @@ import panel_material_ui as pmui
 from markupsafe import Markup
 
 from apps.records import views, waiting
+from apps.records.removal import RemovalDialog
 from apps.records.signing import Listed, ReasonDialog, SigningDialog
 from apps.records.state import FormPage, load
 from apps.shell.frame import Visit, acts, column, pane
@@ -54,10 +55,15 @@ class _Form:
             for act in ("sign", "lock")
             if act in found.may
         }
+        self.removal = RemovalDialog(visit, done=self._removed) if found.removable else None
         self.reason = ReasonDialog(visit, done=lambda: self._done("reopen"))
         presses = {"verify": self._verify, "sign": self._ask, "lock": self._ask, "reopen": self._reopen}
         for step, button in self.buttons.items():
             button.on_click(acts(visit, lambda _, step=step: presses[step](step)))
+        self.remove = pmui.Button(
+            label="Remove a value", variant="text", margin=(8, 0, 0, 0), visible=bool(found.removable)
+        )
+        self.remove.on_click(acts(visit, self._ask_removal))
         self.row = pmui.FlexBox(*self.buttons.values(), margin=(0, 0, 8, 0))
         self._draw()
 
@@ -66,7 +72,9 @@ class _Form:
         dialogs = [one.dialog for one in self.dialogs.values()]
         if "reopen" in self.found.may:
             dialogs.append(self.reason.dialog)
-        return column(self.head, self.row, self.life, self.body, *dialogs)
+        if self.removal:
+            dialogs.append(self.removal.dialog)
+        return column(self.head, self.row, self.life, self.body, self.remove, *dialogs)
 
     def _draw(self) -> None:
         self.head.object, self.life.object, self.body.object = views.form(self.found, self.visit)
@@ -90,6 +98,16 @@ class _Form:
         shown = self.found.shown
         self.dialogs[step].show([Listed(f"{self.found.words_of_place} (version {shown.revision})", shown)])
 
+    def _ask_removal(self, _: Any) -> None:
+        self.removal.show(self.found.one.id, self.found.removable)
+
+    def _removed(self) -> None:
+        self.found = _load(self.visit)
+        self._draw()
+        self.visit.notify(
+            "Removed. The value is in no version any more; that it was removed, and why, is kept.", kind="good"
+        )
+
     def _reopen(self, step: str) -> None:
         del step
         self.reason.show(
@@ -111,10 +129,34 @@ PAGES.declare(
         path="/app/{study}/signing",
         title="Forms to sign",
         permission="study:records:sign",
-        build=waiting.waiting,
+        build=waiting.signing,
         rail="Study",
         key="f",
         icon="signing",
         order=35,
+    )
+)
+PAGES.declare(
+    Page(
+        path="/app/{study}/verifying",
+        title="Forms to verify",
+        permission="study:records:verify",
+        build=waiting.verifying,
+        rail="Study",
+        key="v",
+        icon="verifying",
+        order=34,
+    )
+)
+PAGES.declare(
+    Page(
+        path="/app/{study}/locking",
+        title="Forms to lock",
+        permission="study:records:lock",
+        build=waiting.locking,
+        rail="Study",
+        key="l",
+        icon="locking",
+        order=36,
     )
 )

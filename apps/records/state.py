@@ -14,10 +14,11 @@ from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.discrepancies.reads import Discrepancy
 from datamodel.kernel.errors import NotFoundError, Refused
 from datamodel.participants import reads as participant_reads
-from datamodel.records import life
+from datamodel.records import life, redaction
 from datamodel.records import reads as record_reads
 from datamodel.records.life import Life
 from datamodel.records.reads import FieldChange, Instance
+from datamodel.records.redaction import Redaction
 from datamodel.records.workflow import Shown, Step, decide
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Field, Form
@@ -74,11 +75,20 @@ class FormPage:
     #: steps that this reader has the right to, whatever the form's state
     may: frozenset[Step]
     reader: UUID
+    #: values that stand in a version, in words, newest first, for whoever may remove one: words -> (version, field)
+    removable: dict[str, tuple[int, str]]
+    #: what was removed from this entry
+    removed: tuple[Redaction, ...]
 
     @property
     def words_of_place(self) -> str:
         """Participant, visit and form, as people say it."""
         return ", ".join(part for part in (self.subject, self.event_label, self.form.label) if part)
+
+    def label_of(self, field: str) -> str:
+        """Return a field's label."""
+        name = field.partition("___")[0]
+        return next((one.label for one in self.form.fields if one.name == name), field)
 
     @property
     def shown(self) -> Shown | None:
@@ -135,7 +145,22 @@ def load(session: Session, visit: Visit) -> FormPage:
         life=lived,
         may=frozenset(one for one in PEOPLE_TAKE if may(actor, f"study:records:{one}", study=code, site=person.site)),
         reader=actor.id,
+        removable=_removable(form, history) if may(actor, "study:records:redact", study=code, site=person.site) else {},
+        removed=tuple(redaction.redactions(session, actor, study=code, instance_id=one.id)) if one else (),
     )
+
+
+def _removable(form: Form, history: list[FieldChange]) -> dict[str, tuple[int, str]]:
+    fields = {item.name: item for item in form.fields}
+    found = {}
+    for change in history:
+        item = fields.get(change.field)
+        if change.new and item is not None:
+            found[f"{item.label}: {_told(item, change.new)} (version {change.revision})"] = (
+                change.revision,
+                change.field,
+            )
+    return found
 
 
 def _is_of(question: Discrepancy, one: Instance | None) -> bool:

@@ -1,4 +1,4 @@
-"""Forms that wait for a signature: by participant with counts, then form by form with what would be left out and why."""
+"""Forms that wait for a step (verify, sign, lock): by participant with counts, then form by form with what is left out and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,52 @@ from apps.records import views
 from apps.records.signing import Listed, SigningDialog
 from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.places import Places, places
-from apps.shell.session import reading
+from apps.shell.session import acting, reading
 from apps.shell.words import address, markup, plural
 from datamodel.kernel.errors import NotFoundError
-from datamodel.records import life
+from datamodel.records import actions, life
 from datamodel.records.actions import Outcome
 from datamodel.records.life import Count, Waiting
 from datamodel.records.reads import grid_columns
 from datamodel.study import reads as study_reads
 
-#: More than this are not signed with one confirmation.
+#: More than this are not taken with one confirmation.
 MOST: Final = 300
+
+
+@dataclass(frozen=True)
+class StepWords:
+    """How a step is said: the page's path and title, the verb, what was done, the symbol, and what the page waits for."""
+
+    path: str
+    title: str
+    verb: str
+    done: str
+    state: str
+    waits: str
+
+
+WORDS: Final[dict[str, StepWords]] = {
+    "verify": StepWords(
+        "verifying",
+        "Forms to verify",
+        "Verify",
+        "verified",
+        "verified",
+        "Complete forms appear here until they are verified.",
+    ),
+    "sign": StepWords(
+        "signing",
+        "Forms to sign",
+        "Sign",
+        "signed",
+        "signed",
+        "Complete and verified forms appear here until they are signed.",
+    ),
+    "lock": StepWords(
+        "locking", "Forms to lock", "Lock", "locked", "locked", "Signed forms appear here until they are locked."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +68,12 @@ class WaitingList:
     every: Sequence[Waiting]
     words: Places | None
     subject: str = ""
+    step: str = "sign"
+
+    @property
+    def said(self) -> StepWords:
+        """Return how the step is said."""
+        return WORDS[self.step]
 
     @cached_property
     def chosen(self) -> list[Waiting]:
@@ -76,7 +117,7 @@ class WaitingList:
         return self.words.href(study, form.participant, form.event_name, form.form_name, repeat=form.form_repeat)
 
 
-def load(visit: Visit) -> WaitingList:
+def load(visit: Visit, step: str) -> WaitingList:
     """Return the list as the address asks for it."""
     actor, subject = visit.visitor.actor, visit.query.get("subject", "").strip()[:40]
     with reading(actor) as session:
@@ -84,35 +125,52 @@ def load(visit: Visit) -> WaitingList:
             words = places(study_reads.design(session, visit.study.id).protocol)
         except NotFoundError:
             words = None
-        people = life.counts(session, actor, study=visit.code, step="sign")
+        people = life.counts(session, actor, study=visit.code, step=step)
         codes = [one.participant for one in people if subject and one.participant.startswith(subject)]
-        every = life.waiting(session, actor, study=visit.code, step="sign", participants=codes) if codes else []
-    return WaitingList(people, every, words, subject)
+        every = life.waiting(session, actor, study=visit.code, step=step, participants=codes) if codes else []
+    return WaitingList(people, every, words, subject, step)
 
 
-def waiting(visit: Visit) -> Any:
-    """Return the list of participants, or the forms of the chosen ones with what signs them."""
-    found = load(visit)
-    path = f"/app/{visit.code}/signing"
+def signing(visit: Visit) -> Any:
+    """Return the forms that wait for a signature."""
+    return _waiting(visit, "sign")
+
+
+def verifying(visit: Visit) -> Any:
+    """Return the forms that wait to be compared with their source."""
+    return _waiting(visit, "verify")
+
+
+def locking(visit: Visit) -> Any:
+    """Return the signed forms that wait to be locked."""
+    return _waiting(visit, "lock")
+
+
+def _waiting(visit: Visit, step: str) -> Any:
+    """Return the list of participants, or the forms of the chosen ones with what takes the step for them."""
+    found = load(visit, step)
+    path = f"/app/{visit.code}/{found.said.path}"
     if not found.chosen:
         html = markup("records/people.html", found=found, path=path, address=address)
         return column(pane(html, views.style()))
-    visit.crumbs = [("Forms to sign", path), (found.subject, "")]
-    visit.title = f"Forms to sign, {found.subject}"
+    visit.crumbs = [(found.said.title, path), (found.subject, "")]
+    visit.title = f"{found.said.title}, {found.subject}"
     return _Bulk(visit, found, path).layout()
 
 
 class _Bulk:
-    """The chosen forms, ticked when they can be signed; one confirmation signs them all."""
+    """The chosen forms, ticked when the step can be taken; one confirmation takes it for them all."""
 
     def __init__(self, visit: Visit, found: WaitingList, path: str) -> None:
         self.visit, self.found, self.path = visit, found, path
         self.head, self.left_out = pane(Markup(""), views.style()), pane(Markup(""), views.style())
-        self.ticks = pmui.CheckBoxGroup(label="Forms that can be signed", inline=False, margin=(0, 0, 16, 0))
+        self.ticks = pmui.CheckBoxGroup(
+            label=f"Forms that can be {found.said.done}", inline=False, margin=(0, 0, 16, 0)
+        )
         self.all = pmui.Button(label="Choose all", variant="outlined", margin=(0, 8, 0, 0))
         self.none = pmui.Button(label="Choose none", variant="outlined", margin=(0, 8, 0, 0))
-        self.go = pmui.Button(label="Sign", variant="contained", margin=(0, 8, 0, 0))
-        self.dialog = SigningDialog(visit, act="sign", done=self._done)
+        self.go = pmui.Button(label=found.said.verb, variant="contained", margin=(0, 8, 0, 0))
+        self.dialog = None if found.step == "verify" else SigningDialog(visit, act=found.step, done=self._done)
         self.all.on_click(acts(visit, lambda _: self._tick(every=True)))
         self.none.on_click(acts(visit, lambda _: self._tick(every=False)))
         self.go.on_click(acts(visit, self._ask))
@@ -122,7 +180,7 @@ class _Bulk:
 
     def layout(self) -> Any:
         """Return everything beneath each other."""
-        return column(self.head, self.left_out, self.row, self.ticks, self.dialog.dialog)
+        return column(self.head, self.left_out, self.row, self.ticks, *([self.dialog.dialog] if self.dialog else []))
 
     def _draw(self, outcome: Outcome | None) -> None:
         self.by_words = {f"{self.found.place(one)} (version {one.form.revision})": one for one in self.found.ready}
@@ -142,16 +200,21 @@ class _Bulk:
 
     def _count(self, *_: Any) -> None:
         self.go.disabled = not self.ticks.value
-        self.go.label = f"Sign {plural(len(self.ticks.value), 'form')}"
+        self.go.label = f"{self.found.said.verb} {plural(len(self.ticks.value), 'form')}"
 
     def _tick(self, *, every: bool) -> None:
         self.ticks.value = list(self.by_words) if every else []
 
     def _ask(self, _: Any) -> None:
         chosen = [Listed(words, one.form.as_shown) for words, one in self.by_words.items() if words in self.ticks.value]
+        if self.dialog is None:
+            with acting(self.visit.visitor) as unit:
+                outcome = actions.verify_forms(unit, study=self.visit.code, shown=[one.shown for one in chosen])
+            self._done(outcome)
+            return
         self.dialog.show(chosen, skipped=[(self.found.place(one), one.refusal.reason) for one in self.found.left_out])
 
     def _done(self, outcome: Outcome) -> None:
-        self.found = load(self.visit)
+        self.found = load(self.visit, self.found.step)
         self._draw(outcome)
-        self.visit.notify(f"Signed {plural(len(outcome.done), 'form')}.", kind="good")
+        self.visit.notify(f"{self.found.said.done.capitalize()}: {plural(len(outcome.done), 'form')}.", kind="good")

@@ -29,6 +29,7 @@ from datamodel.kernel.unit import UnitOfWork
 from datamodel.records import store
 from datamodel.records.content import canonical_values, content_hash
 from datamodel.records.tables import RedactionRow
+from datamodel.signatures.actions import Proof, confirm
 from datamodel.study import reads as study_reads
 
 #: What stands where a value was quoted.
@@ -70,6 +71,18 @@ def commitment(salt: bytes, value: str) -> bytes:
 def opens(salt: bytes, value: str, sealed: bytes) -> bool:
     """Answer whether this value is the one that was removed."""
     return hmac.compare_digest(commitment(salt, value), sealed)
+
+
+def redact_confirmed(
+    unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: int, field: str, proof: Proof
+) -> Redacted:
+    """Remove a value as `redact`, when whoever does it just typed sign-in name and password (and code, where one is set up).
+
+    Errors are those of `redact` and `signatures.actions.confirm`; wrong tries are counted and told.
+    """
+    require(may(unit.actor, "study:records:redact", study=study))
+    confirm(unit, study=study, act="redact", proof=proof)
+    return redact(unit, study=study, instance_id=instance_id, revision=revision, field=field)
 
 
 def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: int, field: str) -> Redacted:

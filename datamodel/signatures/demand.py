@@ -10,7 +10,10 @@ from uuid import UUID
 
 from datamodel.kernel.errors import Refused
 
-Act = Literal["sign", "counter-sign", "lock", "unblind"]
+#: `redact` removes a value for good: nothing is signed, and whoever does it proves who they are as for unblinding
+Act = Literal["sign", "counter-sign", "lock", "unblind", "redact"]
+#: What cannot be taken back asks for everything, always.
+FOR_GOOD: Final[frozenset[Act]] = frozenset({"unblind", "redact"})
 ACTS: Final[tuple[Act, ...]] = ("sign", "counter-sign", "lock", "unblind")
 #: all: sign-in name, password, and code where one is set up; password: the one component that only its owner knows
 Demand = Literal["all", "password"]
@@ -43,10 +46,10 @@ class Standing:
 def demand(act: Act, standing: Standing) -> Demand | Refused:
     """Return which components `act` asks for now, or why nothing can be signed.
 
-    Unblinding always asks for everything: it cannot be taken back.
+    Unblinding and removing a value always ask for everything: they cannot be taken back.
     """
     if standing.owner is None:
         return SESSION_OVER
     if standing.owner != standing.signer:
         return NOT_YOURS
-    return "password" if standing.has_signed and act != "unblind" else "all"
+    return "password" if standing.has_signed and act not in FOR_GOOD else "all"

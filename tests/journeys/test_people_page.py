@@ -116,7 +116,7 @@ def test_closing_the_study_is_proposed_by_one_and_approved_by_another(visit, sce
     page.get_by_label("Why").fill("The last visit was in May.")
     page.get_by_role("button", name="Propose to close the study").click()
     page.get_by_text("Proposed. A second person").wait_for()
-    href = page.get_by_role("link", name="The study is closed").get_attribute("href")
+    href = page.get_by_role("link", name="Close the study for good").get_attribute("href")
     other, more = visit("investigator", href, width=390)
     other.get_by_role("button", name="Approve").click()
     other.get_by_text("Approved.", exact=True).wait_for()

@@ -219,6 +219,68 @@ def test_many_forms_are_signed_with_one_confirmation_and_the_rest_is_left_out_wi
     assert watch.problems == []
 
 
+def test_many_forms_are_verified_at_once_and_what_was_not_compared_is_not(visit, pictures):
+    page, watch = visit("manager", f"/verifying?subject={people()[7]}")
+    go = page.get_by_role("button", name=re.compile(r"Verify \d+ forms"))
+    count = int(re.search(r"\d+", go.inner_text()).group())
+    page.get_by_text("you compared these forms").wait_for()
+    page.get_by_role("checkbox").first.uncheck()
+    assert serious(page) == []
+    page.screenshot(path=pictures / "verifying-bulk-1440.png", full_page=True)
+    page.get_by_role("button", name=f"Verify {count - 1} form").click()
+    page.get_by_role("heading", name=f"{count - 1} forms verified").wait_for()
+    assert page.get_by_role("checkbox").count() == 1
+    assert watch.problems == []
+
+
+def test_signed_forms_are_locked_at_once_with_a_signature(visit, pictures):
+    code = people()[8]
+    page, _ = visit("investigator", f"/signing?subject={code}")
+    page.get_by_role("button", name=re.compile(r"Sign \d+ form")).click()
+    fill(page)
+    page.get_by_role("heading", name=re.compile("signed$")).wait_for()
+    page, watch = visit("manager", f"/locking?subject={code}", width=390)
+    go = page.get_by_role("button", name=re.compile(r"Lock \d+ form"))
+    count = int(re.search(r"\d+", go.inner_text()).group())
+    assert sideways(page) == 0
+    page.screenshot(path=pictures / "locking-bulk-390.png", full_page=True)
+    go.click()
+    page.get_by_role("dialog").get_by_text("You sign as").wait_for()
+    fill(page, name="manager@demo.example")
+    page.get_by_role("heading", name=re.compile(f"^{count} forms? locked$")).wait_for()
+    assert page.get_by_role("checkbox").count() == 0
+    assert watch.problems == []
+
+
+def test_a_value_typed_by_mistake_is_removed_with_a_reason_and_two_components(visit, pictures):
+    page, watch = visit("manager", FORM.format(people()[1]))
+    page.get_by_role("button", name="Remove a value").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Why, without the value itself").fill("A name stood here.")
+    dialog.get_by_label("Sign-in name").fill("manager@demo.example")
+    dialog.get_by_role("textbox", name="Password").fill("something else")
+    dialog.get_by_role("button", name="Remove for good").click()
+    dialog.get_by_role("alert").wait_for()
+    assert page.locator(".signed-list", has_text="a value was removed").count() == 0
+    page.screenshot(path=pictures / "removal-dialog-1440.png")
+    assert serious(page) == []
+    dialog.get_by_role("textbox", name="Password").fill(dashboard.PASSWORD)
+    dialog.get_by_role("button", name="Remove for good").click()
+    dialog.get_by_text("The value is removed").wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert sideways(page) == 0
+    page.screenshot(path=pictures / "removal-done-390.png")
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_text("a value was removed from version").wait_for()
+    assert INTERNAL.search(page.evaluate(DEEP_TEXT)) is None
+    assert watch.problems == []
+
+
+def test_whoever_may_not_remove_values_is_not_offered_it(visit):
+    page, _ = visit("investigator", FORM.format(people()[1]))
+    assert page.get_by_role("button", name="Remove a value").count() == 0
+
+
 def test_whoever_may_not_sign_has_no_list_of_forms_to_sign(visit):
     page, _ = visit("coordinator", "/overview")
     assert page.get_by_role("link", name="Forms to sign").count() == 0
