@@ -10,7 +10,7 @@ from exports.reports.check import Catalogue
 from exports.reports.model import Unread
 from validators import sdtm
 from validators.conformance.rule import read_rules
-from validators.library import VERSIONS, Library, read_terminology
+from validators.library import VERSIONS, Library, Terminology, read_terminology
 
 #: Standards that we have metadata of, as people write them.
 STANDARDS: Final = ("sdtmig",)
@@ -47,25 +47,39 @@ def standards(
     for path in (rules, ct, define):
         if path is not None and not path.exists():
             raise NotFoundError(f"There is no {path}; nothing was checked.")
+    return made(
+        standard,
+        version,
+        catalogue=folder_of_rules(rules) if rules else None,
+        terminology=read_terminology(ct) if ct else None,
+    )
+
+
+def made(
+    standard: str,
+    version: str,
+    *,
+    catalogue: Catalogue | None = None,
+    terminology: Terminology | None = None,
+) -> Standards:
+    """Return what a run needs of a standard; without a catalogue the built-in one. Errors as `standards`."""
     if standard.lower() not in STANDARDS or version not in VERSIONS:
         have = ", ".join(f"{one} {number}" for one in STANDARDS for number in VERSIONS)
         raise BadInputError(f"Received the standard {standard} {version}; there are {have}. Nothing was checked.")
-    terminology = read_terminology(ct) if ct else None
     return Standards(
-        catalogue=_catalogue(standard, version, rules),
+        catalogue=catalogue or builtin(standard.upper(), version),
         library=Library.bundled(version, terminology=terminology),
         terminology=f"{terminology.standard} {terminology.date}" if terminology else "",
     )
 
 
-def _catalogue(standard: str, version: str, rules: Path | None) -> Catalogue:
-    if rules is None:
-        return builtin(standard, version)
-    found, faults = read_rules(rules)
+def folder_of_rules(folder: Path) -> Catalogue:
+    """Return the rules of a folder, and what in it is none; BadInputError when it has no rule."""
+    found, faults = read_rules(folder)
     if not found:
-        raise BadInputError(f"The folder {rules} holds no rule that can be read; nothing was checked.")
+        raise BadInputError(f"The folder {folder} holds no rule that can be read; nothing was checked.")
     unread = tuple((where, what) for where, _, what in (fault.partition(": ") for fault in faults))
-    return Catalogue(f"rules of the folder {rules.name}", tuple(found), unread)
+    return Catalogue(f"rules of the folder {folder.name}", tuple(found), unread)
 
 
 @cache
