@@ -405,6 +405,22 @@ class Study:
             found = trail.events(session, actor, study=self.code, asked=asked)
         return trails.events_frame(found)
 
+    def signatures(self) -> pl.DataFrame:
+        """Return the electronic signatures of forms as they are now: one row a signature, oldest first, void ones too.
+
+        Columns: place and version of the form, printed_name, role, signed_at with zone, meaning, is_void with its reason, and
+        `manifestation`, all of it in one sentence.
+
+        Raises
+        ------
+        RefusedError
+            When the reader may not read form values.
+        """
+        from exports.extracts.signatures import signatures
+
+        with asking() as (session, actor):
+            return signatures(session, actor, study=self.code)
+
     def history(
         self,
         form: str | None = None,

@@ -13,13 +13,14 @@ from apps.exports import views
 from apps.exports.state import ExportState
 from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.pages import PAGES, Page
-from apps.shell.session import acting
+from apps.shell.session import acting, reading
 from apps.shell.words import instant
 from datamodel.access.rights import may
 from datamodel.kernel.settings import settings
 from datamodel.trail import actions as trail
 from exports.extracts.choice import Table, tables_of_forms
 from exports.extracts.make import make, preview
+from exports.extracts.signatures import signatures
 from exports.marts.reader import Snapshot, numbers, open_snapshot
 from exports.sdtm.spec import SPECS, load_spec
 
@@ -81,11 +82,15 @@ def _archive(visit: Visit, state: ExportState) -> io.BytesIO | None:
     made: list[io.BytesIO] = []
 
     def take() -> None:
+        snapshot = _open(visit, state.snapshot)
+        with reading(visit.visitor.actor) as session:
+            signed = signatures(session, visit.visitor.actor, study=visit.code, at=snapshot.taken_at)
         one = make(
-            _open(visit, state.snapshot),
+            snapshot,
             state.asked,
             protocol_id=visit.study.protocol_id if visit.study else visit.code,
             software=version("metricis"),
+            signatures=signed,
         )
         with acting(visit.visitor, reason="downloaded from the export page") as unit:
             trail.note_extract(

@@ -18,6 +18,8 @@ from datamodel.kernel.errors import Refused, require
 from datamodel.signatures import store
 from datamodel.signatures.demand import Act, Demand, Standing, demand
 from datamodel.signatures.manifest import MEANINGS, Item, Signed, digest, instant_in_words
+from datamodel.signatures.tables import VoidRow
+from datamodel.study import reads as study_reads
 from datamodel.vault.signing import verifies
 
 
@@ -55,14 +57,19 @@ class Manifestation:
     @property
     def text(self) -> str:
         """All of it in one line, for PDF, CSV and XPT."""
-        said = (
-            f"Electronically signed by {self.printed_name} ({self.role.replace('_', ' ')}) on {self.signed_in_words}. "
-            f"Meaning: {self.meaning}. {self.meaning_in_words} Version {self.version}; signature {self.fingerprint}."
-        )
+        said = self.valid_text
         if not self.is_void:
             return said
         when = instant_in_words(self.voided_at, self.zone) if self.voided_at else ""
         return f"VOID since {when}: {self.void_reason} (was: {said})"
+
+    @property
+    def valid_text(self) -> str:
+        """What it says as long as it counts."""
+        return (
+            f"Electronically signed by {self.printed_name} ({self.role.replace('_', ' ')}) on {self.signed_in_words}. "
+            f"Meaning: {self.meaning}. {self.meaning_in_words} Version {self.version}; signature {self.fingerprint}."
+        )
 
 
 def standing(session: Session, actor: Actor, info: SessionInfo | None) -> Standing:
@@ -83,24 +90,35 @@ def manifestation(
     require(may(actor, "study:records:read", study=study))
     found: dict[UUID, list[Manifestation]] = {}
     for one, gone in store.of_records(session, record_ids) if record_ids else []:
-        found.setdefault(one.item.record_id, []).append(
-            Manifestation(
-                id=one.id,
-                record_id=one.item.record_id,
-                version=one.item.version,
-                printed_name=one.printed_name,
-                role=one.role,
-                signed_at=one.signed_at,
-                zone=one.zone,
-                meaning=one.meaning,
-                is_void=gone is not None,
-                void_reason=gone.reason if gone else "",
-                voided_at=gone.at if gone else None,
-                voided_by=gone.actor_name if gone else "",
-                fingerprint=one.manifest_sha256.hex()[:16],
-            )
-        )
+        found.setdefault(one.item.record_id, []).append(_manifestation(one, gone))
     return found
+
+
+def signatures(session: Session, actor: Actor, *, study: str) -> list[tuple[Item, Manifestation]]:
+    """Return every signature of the study's forms with what it covers, oldest first, void ones too; of one's own site only."""
+    require(may(actor, "study:records:read", study=study))
+    membership = actor.membership(study)
+    study_id = study_reads.study(session, study).id
+    rows = store.of_study(session, study_id, membership.site if membership else None)
+    return [(one.item, _manifestation(one, gone)) for one, gone in rows]
+
+
+def _manifestation(one: Signed, gone: VoidRow | None) -> Manifestation:
+    return Manifestation(
+        id=one.id,
+        record_id=one.item.record_id,
+        version=one.item.version,
+        printed_name=one.printed_name,
+        role=one.role,
+        signed_at=one.signed_at,
+        zone=one.zone,
+        meaning=one.meaning,
+        is_void=gone is not None,
+        void_reason=gone.reason if gone else "",
+        voided_at=gone.at if gone else None,
+        voided_by=gone.actor_name if gone else "",
+        fingerprint=one.manifest_sha256.hex()[:16],
+    )
 
 
 def kept(session: Session, actor: Actor, *, study: str, record_id: UUID) -> list[Signed]:

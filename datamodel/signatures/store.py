@@ -58,6 +58,21 @@ def of_records(session: Session, record_ids: Collection[UUID]) -> list[tuple[Sig
     return [(signed(row), void_row) for row, void_row in rows]
 
 
+def of_study(session: Session, study: UUID, site: str | None) -> list[tuple[Signed, VoidRow | None]]:
+    """Return every signature over a form of the study (of participants of one site), oldest first, with what made it void."""
+    of_site = text(
+        "(cast(:site as text) is null or exists (select from app.participant p join app.site s on s.id = p.site_id "
+        "where p.study_id = app.signature.study_id and p.code = app.signature.participant and s.code = :site))"
+    ).bindparams(site=site)
+    rows = session.execute(
+        select(SignatureRow, VoidRow)
+        .outerjoin(VoidRow, VoidRow.signature_id == SignatureRow.id)
+        .where(SignatureRow.study_id == study, of_site)
+        .order_by(SignatureRow.signed_at, SignatureRow.id)
+    )
+    return [(signed(row), void_row) for row, void_row in rows]
+
+
 def of_event(session: Session, event_id: UUID) -> list[Signed]:
     """Return the signatures that a ledger event names."""
     return [signed(row) for row in session.scalars(select(SignatureRow).where(SignatureRow.event_id == event_id))]

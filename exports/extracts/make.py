@@ -106,11 +106,21 @@ def preview(snapshot: Snapshot, asked: Asked, *, rows: int = 20) -> tuple[pl.Dat
     return one.frame.head(rows), one.frame.height, one.labels
 
 
-def make(snapshot: Snapshot, asked: Asked, *, protocol_id: str, software: str) -> Archive:
-    """Return the archive of what was asked for. Errors as `parts`; BadInputError when a format cannot hold a table."""
+def make(
+    snapshot: Snapshot, asked: Asked, *, protocol_id: str, software: str, signatures: pl.DataFrame | None = None
+) -> Archive:
+    """Return the archive of what was asked for. Errors as `parts`; BadInputError when a format cannot hold a table.
+
+    `signatures` (of `exports.extracts.signatures`) are written beside the tables, those of the population: who signed which
+    form, when, and with which meaning.
+    """
     made = parts(snapshot, asked)
     files = {f"{one.name}.{asked.form}": (one.frame.height, _WRITERS[asked.form](one, snapshot)) for one in made}
     files["codebook.csv"] = _codebook(made)
+    if signatures is not None:
+        people = subjects(snapshot, asked.population)
+        kept = signatures if people is None else signatures.filter(pl.col("subject_id").is_in(people))
+        files["signatures.csv"] = (kept.height, kept.with_columns(_flat(kept)).write_csv().encode())
     if asked.form == "csv":
         files[_README] = (0, _CSV.encode())
     described = {name: (rows, hashlib.sha256(content).hexdigest()) for name, (rows, content) in files.items()}

@@ -30,7 +30,7 @@ from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.participants import actions as participants
 from datamodel.participants.facts import Facts
 from datamodel.records import actions as records
-from datamodel.records import life, marks
+from datamodel.records import life, marks, redaction
 from datamodel.records.digest import DIGESTS
 from datamodel.records.workflow import Shown
 from datamodel.signatures import actions as signatures
@@ -39,6 +39,8 @@ from datamodel.signatures.actions import Proof
 from datamodel.study import actions as study
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Choice, Event, Field, Form, Protocol
+from exports.extracts.signatures import signatures as extract
+from pipelines.custody.steps import verify_all
 
 STUDY, PASSWORD = "pilot", "correct horse battery"
 START = datetime(2026, 3, 5, 8, tzinfo=UTC)
@@ -571,3 +573,52 @@ def test_signing_many_skips_what_changed_while_the_list_was_open(world):
             for one in signature_reads.kept(unit.session, unit.actor, study=STUDY, record_id=done.instance_id)
         }
     assert len(acts) == 1, "one confirmation, one act"
+
+
+def test_a_value_is_removed_by_who_proves_it_is_them_every_time(world):
+    """Also after a signature in the same session: what cannot be taken back asks for everything."""
+    [shown] = world.shown("701-1")
+    token, instance = world.sign_in("mara"), shown.instance_id
+
+    def pulse():
+        with world.unit(world.service()) as unit:
+            return unit.session.execute(
+                text("select \"values\"->>'pulse' from app.form_revision where instance_id = :one and number = 1"),
+                {"one": instance},
+            ).scalar_one()
+
+    def remove(**given):
+        proof = Proof(token=token, **({"password": PASSWORD, "sign_in_name": "mara@site.example"} | given))
+        with world.unit(world.actor("mara"), reason="A name stood here.") as unit:
+            return redaction.redact_confirmed(
+                unit, study=STUDY, instance_id=instance, revision=1, field="pulse", proof=proof
+            )
+
+    for wrong in ({"password": "something else"}, {"sign_in_name": ""}, {"sign_in_name": "ida@site.example"}):
+        with pytest.raises(RefusedError):
+            remove(**wrong)
+    assert pulse() == "72"
+    gone = remove()
+    assert pulse() is None
+    assert redaction.opens(gone.salt, "72", gone.commitment)
+    assert verify_all(world.url).problems == ()
+
+
+def test_signatures_leave_with_the_data_as_name_instant_with_zone_and_meaning(world):
+    """A void one says so; what is taken as of an earlier instant holds what counted then."""
+    world.sign(world.sign_in("ida"), world.shown("701-1"))
+    signed_at = world.now
+    world.now += timedelta(hours=1)
+    world.sync({"701-1": "73"})
+    with world.unit(world.actor("mara")) as unit:
+        now = extract(unit.session, unit.actor, study=STUDY).row(0, named=True)
+        then = extract(unit.session, unit.actor, study=STUDY, at=signed_at).row(0, named=True)
+        assert extract(unit.session, unit.actor, study=STUDY, at=signed_at - timedelta(seconds=1)).is_empty()
+    assert (now["subject_id"], now["form_id"], now["printed_name"]) == ("701-1", "vs", "Ida Paul")
+    assert (now["signed_at"], now["zone"], now["meaning"]) == (signed_at, "Europe/Paris", "responsibility")
+    assert now["is_void"]
+    assert now["manifestation"].startswith("VOID since")
+    assert not then["is_void"]
+    assert then["manifestation"].startswith("Electronically signed by Ida Paul (investigator) on 05-Mar-2026 09:00")
+    with world.unit(world.actor("sita")) as unit:
+        assert extract(unit.session, unit.actor, study=STUDY).is_empty(), "signatures of another site"

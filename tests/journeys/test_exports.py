@@ -49,6 +49,7 @@ def test_what_was_chosen_is_in_the_archive_and_in_the_ledger(visit, scene, taken
             "vs.csv",
             "participants.csv",
             "codebook.csv",
+            "signatures.csv",
             "READ-ME-FIRST.txt",
         }
         for one in manifest["files"]:

@@ -1,0 +1,69 @@
+"""The signatures of a study's forms as a frame: what stands beside the data wherever they are taken (21 CFR 11.50(b))."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+from sqlalchemy.orm import Session
+
+from datamodel.access.actor import Actor
+from datamodel.signatures import reads
+
+_UTC: Final = pl.Datetime("us", "UTC")
+SCHEMA: Final[dict[str, Any]] = {
+    "subject_id": pl.String,
+    "event_id": pl.String,
+    "event_repeat": pl.Int64,
+    "form_id": pl.String,
+    "form_repeat": pl.Int64,
+    "version": pl.Int64,
+    "printed_name": pl.String,
+    "role": pl.String,
+    "signed_at": _UTC,
+    "zone": pl.String,
+    "meaning": pl.String,
+    "is_void": pl.Boolean,
+    "void_reason": pl.String,
+    "voided_at": _UTC,
+    "fingerprint": pl.String,
+    "manifestation": pl.String,
+}
+
+
+def signatures(session: Session, actor: Actor, *, study: str, at: datetime | None = None) -> pl.DataFrame:
+    """Return one row a signature, oldest first: place, version, printed name, instant with zone, meaning, whether it counts.
+
+    `manifestation` is all of it in one sentence. `at` leaves out what was signed later, and takes for valid what became void
+    later. Of other sites than one's own there are none; no value of a form is in it.
+
+    Raises
+    ------
+    RefusedError
+        When the reader may not read form values.
+    """
+    rows = []
+    for item, one in reads.signatures(session, actor, study=study):
+        if at is not None and one.signed_at > at:
+            continue
+        is_void = one.is_void and (at is None or one.voided_at is None or one.voided_at <= at)
+        rows.append(
+            (
+                item.participant,
+                item.event_name,
+                item.event_repeat,
+                item.form_name,
+                item.form_repeat,
+                one.version,
+                one.printed_name,
+                one.role,
+                one.signed_at,
+                one.zone,
+                one.meaning,
+                is_void,
+                one.void_reason if is_void else None,
+                one.voided_at if is_void else None,
+                one.fingerprint,
+                one.text if is_void else one.valid_text,
+            )
+        )
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
