@@ -9,6 +9,7 @@ import typer
 from datamodel.kernel.errors import MetricisError, outcome
 from metricis.database import app as database_app
 from metricis.ledger import app as ledger_app
+from metricis.odm import app as odm_app
 from metricis.package import package
 from metricis.rules import app as rules_app
 from metricis.terms import app as ct_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(database_app, name="db")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(odm_app, name="odm")
 app.add_typer(rules_app, name="rules")
 app.add_typer(ct_app, name="ct")
 app.add_typer(standards_app, name="standards")

@@ -150,6 +150,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "records.unmark": lambda change: f"A form lost its verification or signature: {_new(change).get('reason', '')}",
     "records.verify": "A form was verified",
     "sdtm.export": "SDTM data sets were exported",
+    "odm.export": "The study was exported as ODM",
     "submission.export": "A submission package was made",
     "signatures.misuse": "Signing was refused after five wrong tries; every session of the person was ended",
     "signatures.refuse": "Signing was refused: what was typed was wrong",
