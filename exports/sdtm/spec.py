@@ -86,15 +86,21 @@ def _spec(head: Document, codelists: Document, domains: list[Domain], *, sha256:
 
 
 def _sound(document: Document, tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those tables that are as they must be; what is wrong with the others is noted in the file."""
-    kept = {}
-    for key, value in tables.items():
-        try:
-            StudyTables.model_validate({key: value})
-        except ValidationError as error:
-            note(document, error)
-        else:
-            kept[key] = value
+    """Return the tables, emptied where they are not as they must be; what is wrong with them is noted in the file."""
+    kept: dict[str, Any] = {}
+    for key, named in tables.items():
+        if not isinstance(named, dict):
+            document.fault((key,), f"{key}: must be a mapping of names")
+            continue
+        kept[key] = {}
+        for name, value in named.items():
+            kept[key][name] = value
+            try:
+                StudyTables.model_validate({key: {name: value}})
+            except ValidationError as error:
+                # It stays known by its name, so that naming it elsewhere is no second fault.
+                kept[key][name] = {}
+                note(document, error, below=key if key in document.content else "")
     return kept
 
 

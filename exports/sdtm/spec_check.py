@@ -131,7 +131,7 @@ def _name_faults(spec: StudySpec, domain: Domain, name: str, *, faulty: Faulty) 
         if column not in here and not _is_lost(other, spec, faulty):
             yield f"{name} is no variable of another domain"
     elif name.isupper() and name not in {v.name for v in domain.values} | faulty.get(domain.domain, frozenset()):
-        if name not in _copied(spec, domain):
+        if name not in _copied(spec, domain) and not any(one.domain and one.domain not in _known(spec, {}) for one in domain.sources):
             yield f"{name} is no variable of this domain"
 
 

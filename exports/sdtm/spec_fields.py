@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 
 from exports.sdtm.spec_expand import RELATED_COLUMNS
-from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Source, StudySpec, Value
+from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Source, StudySpec, Value, table_frame
 
 #: What a source may be called in a fault.
 _LINE = frozenset({"line"})
@@ -45,6 +45,7 @@ def _wanted(domain: Domain, hidden: Collection[str]) -> list[Value]:
 def _frames(domain: Domain, values: Sequence[Value]) -> set[str]:
     named = {source.frame for source in domain.sources if source.frame}
     named |= {join.frame for source in domain.sources for join in source.joins}
+    named |= {table_frame(v.args["table"]) for v in values if v.derive and isinstance(v.args.get("table"), str)}
     return named | {v.args["form"] for v in values if v.derive and isinstance(v.args.get("form"), str)}
 
 

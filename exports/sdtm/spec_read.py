@@ -137,17 +137,17 @@ def read_domain(document: Document) -> tuple[Domain | None, frozenset[str]]:
         return None, frozenset(faulty)
 
 
-def note(document: Document, error: ValidationError) -> None:
-    """Note every fault that a model found in a file."""
-    _note(document, error)
+def note(document: Document, error: ValidationError, *, below: str | None = None) -> None:
+    """Note every fault that a model found in a file; `below` is "" where the file has no level for the first name told."""
+    _note(document, error, skip=1 if below == "" else 0)
 
 
-def _note(document: Document, error: ValidationError, path: tuple[str | int, ...] = (), said: str = "") -> None:
+def _note(document: Document, error: ValidationError, path: tuple[str | int, ...] = (), said: str = "", skip: int = 0) -> None:
     for one in error.errors():
-        where = ".".join(str(part) for part in one["loc"])
+        where = ".".join(str(part) for part in one["loc"][skip:])
         text = one["msg"].removeprefix("Value error, ")
         given = f" (it is {one['input']!r})" if isinstance(one["input"], str | int | float) else ""
-        document.fault((*path, *one["loc"]), f"{said}{f'{where}: ' if where else ''}{text}{given}")
+        document.fault((*path, *one["loc"][skip:]), f"{said}{f'{where}: ' if where else ''}{text}{given}")
 
 
 def digest(paths: Iterable[Path]) -> str:
