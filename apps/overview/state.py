@@ -85,9 +85,14 @@ class Overview:
         return line
 
     @property
-    def sites(self) -> list[tuple[str, int]]:
-        """Return (site, ever enrolled), largest first."""
-        return Counter(one.site or "–" for one in self.enrolled).most_common()
+    def sites(self) -> list[tuple[str, list[tuple[date, int]]]]:
+        """Return (site, [(day, enrolled on it)]), the site with most first; a site is empty where none is known."""
+        found: dict[str, Counter[date]] = {}
+        for one in self.people:
+            if one.enrolled_on:
+                found.setdefault(one.site, Counter())[one.enrolled_on] += 1
+        largest = sorted(found, key=lambda site: (-found[site].total(), site))
+        return [(site, sorted(found[site].items())) for site in largest]
 
 
 def load(session: Session, visit: Visit) -> Overview:

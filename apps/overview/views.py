@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from apps.overview.state import VISIT_STATES, Overview
 from apps.shell import charts
-from apps.shell.charts import Bar, Segment
+from apps.shell.charts import Bar, Line, Segment
 from apps.shell.frame import Visit, pane
 from apps.shell.session import clock as now
 from apps.shell.status import STATES
@@ -39,6 +39,7 @@ def overview(found: Overview, visit: Visit) -> Any:
         as_of=clock(found.health.last_good_at, visit.zone, now=instant) if found.health else "–",
         sparks=_sparks(found),
         enrolment=_enrolment(found, visit),
+        sites=_sites(found, base),
         visits=_visits(found, base),
         legend=[
             (code, STATES[code].family) for code in VISIT_STATES if any(v.counts.get(code) for v in found.visits or ())
@@ -73,6 +74,26 @@ def _enrolment(found: Overview, visit: Visit) -> Markup | None:
     drawing = charts.enrolment(days, planned=visit.study.planned_enrolment)
     rows = [(day(when), count, total) for (when, count), total in zip(days, found.growth, strict=True)]
     return charts.figure(drawing, name=f"{visit.code}-enrolment", head=("Day", "Enrolled", "Total"), rows=rows)
+
+
+def _sites(found: Overview, base: str) -> Markup | None:
+    """Return enrolment by site; None where there is nothing to compare."""
+    if len(found.sites) < 2:  # noqa: PLR2004 - one site is the chart above
+        return None
+    lines = [
+        Line(
+            label=site or "No site",
+            href=address(f"{base}/participants", status="ever", site=site) if site else "",
+            days=tuple(days),
+        )
+        for site, days in found.sites
+    ]
+    rows = [
+        (line.label, sum(count for _, count in line.days), day(line.days[0][0]), day(line.days[-1][0]))
+        for line in lines
+    ]
+    head = ("Site", "Enrolled", "First", "Latest")
+    return charts.figure(charts.multiples(lines), name="enrolment-by-site", head=head, rows=rows, is_svg=False)
 
 
 def _visits(found: Overview, base: str) -> Markup | None:

@@ -34,6 +34,15 @@ class Bar:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One group of small multiples: how many on which day, and the list that it opens (empty: none)."""
+
+    label: str
+    href: str
+    days: tuple[tuple[date, int], ...]
+
+
 def spark(values: Sequence[float]) -> Markup:
     """Return a line without axes, 120 × 32; one value alone rises from nothing."""
     values = [0, *values] if len(values) == 1 else values or [0, 0]
@@ -73,11 +82,13 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
         f'<text x="{left - 8}" y="{y(mark) + 4:.1f}" text-anchor="end">{number(mark)}</text>'
         for mark in (0, ceiling / 2, ceiling)
     ]
-    for share in (0, 0.5, 1):
+    by_day = length < _SHORT
+    # three whole days do not fit side by side on a phone
+    for share in (0, 1) if by_day and wide == _NARROW else (0, 0.5, 1):
         when = first + timedelta(days=round(length * share))
         anchor = ("start", "middle", "end")[int(share * 2)]
         parts.append(
-            f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{day(when) if length < _SHORT else _month(when)}</text>'
+            f'<text x="{x(when):.1f}" y="{height - 6}" text-anchor="{anchor}">{day(when) if by_day else _month(when)}</text>'
         )
     if planned:
         parts.append(
@@ -96,6 +107,40 @@ def _enrolment(days: Sequence[tuple[date, int]], planned: int | None, *, wide: i
         f"{total} participants enrolled" + (f", {planned} planned" if planned else ""),
         width=wide,
         kind=kind,
+    )
+
+
+def multiples(lines: Sequence[Line]) -> Markup:
+    """Return one small growing line for each group, all on one scale of days and counts; each opens the list that it counts, if any."""
+    every = [when for line in lines for when, _ in line.days]
+    first, length = min(every), max((max(every) - min(every)).days, 1)
+    top = max(sum(count for _, count in line.days) for line in lines)
+    made = [
+        Markup('<li><{0} class="quiet"{1}><span>{2}</span><b class="num">{3}</b>{4}</{0}></li>').format(
+            "a" if line.href else "div",
+            Markup(' href="{}"').format(line.href) if line.href else "",
+            line.label,
+            number(sum(count for _, count in line.days)),
+            _small(line, first, length, top),
+        )
+        for line in lines
+    ]
+    return Markup('<ul class="multiples">{}</ul>').format(Markup("").join(made))
+
+
+def _small(line: Line, first: date, length: int, top: int) -> Markup:
+    running, points = 0, ["0,47"]
+    for when, count in sorted(line.days):
+        x = 160 * (when - first).days / length
+        points.append(f"{x:.1f},{47 - 44 * running / top:.1f}")
+        running += count
+        points.append(f"{x:.1f},{47 - 44 * running / top:.1f}")
+    points.append(f"160,{47 - 44 * running / top:.1f}")
+    path = " ".join(points)
+    return Markup(  # noqa: S704 - numbers of our own
+        '<svg class="spark" viewBox="0 0 160 48" preserveAspectRatio="none" aria-hidden="true">'
+        '<line class="base" x1="0" x2="160" y1="47.5" y2="47.5"/>'
+        f'<polygon class="area" points="{path} 160,47"/><polyline class="line" points="{path}"/></svg>'
     )
 
 

@@ -95,6 +95,8 @@ def test_every_number_of_the_overview_opens_the_rows_it_counts(visit, base):
     told += [
         (one.get_attribute("href"), number(one.get_attribute("aria-label").rsplit(":", 1)[1])) for one in every_ninth
     ]
+    small = page.locator(".multiples a")
+    told += [(one.get_attribute("href"), number(one.locator("b").inner_text())) for one in (small.first, small.last)]
     overdue = page.locator("a[href$='due=overdue']")
     told.append((overdue.get_attribute("href"), number(overdue.inner_text())))
     assert len(told) > 6
