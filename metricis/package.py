@@ -36,7 +36,9 @@ def package(
         study=study,
         marts=settings().marts_folder,
         target=lambda shot: out or place / study / "submission" / f"{shot.number:04d}",
-        standards=lambda: standards_of(study, rules=rules, ct=ct),
+        standards=lambda: standards_of(
+            url, actor, study=study, shelf=settings().home / "standards", rules=rules, ct=ct
+        ),
         number=snapshot,
         reason="asked for on the command line",
     )

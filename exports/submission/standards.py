@@ -2,14 +2,57 @@
 
 from pathlib import Path
 
-from exports.reports.standards import Standards, standards
+from datamodel.access.actor import Actor
+from datamodel.kernel.errors import FaultError
+from datamodel.kernel.unit import reading
+from datamodel.study import reads as studies
+from exports.reports.check import Catalogue
+from exports.reports.standards import Standards, folder_of_rules, made
 from exports.sdtm.spec import SPECS, load_spec
+from validators.library import Terminology, read_terminology
+from validators.shelf import Shelf, read_kept_terminology, read_ruleset
 
 
-def standards_of(study: str, *, rules: Path | None = None, ct: Path | None = None, specs: Path = SPECS) -> Standards:
-    """Return what the study's datasets are checked with; `rules` and `ct` stand in for what is built in.
+def standards_of(
+    url: str,
+    actor: Actor,
+    *,
+    study: str,
+    shelf: Path,
+    rules: Path | None = None,
+    ct: Path | None = None,
+    specs: Path = SPECS,
+) -> Standards:
+    """Return what the study's datasets are checked with; `rules` and `ct` stand in for what it is pinned to.
 
-    Errors are those of `exports.reports.standards.standards` and `exports.sdtm.spec.load_spec`.
+    `shelf` is the folder of what was loaded. A study that is pinned to nothing is checked by the built-in rules, without
+    terminology.
+
+    Raises
+    ------
+    NotFoundError
+        When what the study is pinned to is not on the shelf.
+    FaultError
+        When it is there with other content than the study was pinned to.
     """
     spec = load_spec(study, folder=specs)
-    return standards(spec.standard, spec.version, rules=rules, ct=ct)
+    with reading(url, actor) as session:
+        pinned = studies.standards(session, studies.study(session, study).id)
+    kept = Shelf(shelf)
+    terminology: Terminology | None = read_terminology(ct) if ct else None
+    if terminology is None and pinned is not None and pinned.terminology:
+        _same(kept.get("ct", pinned.terminology).sha256, pinned.terminology_sha256, f"terminology {pinned.terminology}")
+        terminology = read_kept_terminology(kept, pinned.terminology)
+    catalogue = folder_of_rules(rules) if rules else None
+    if catalogue is None and pinned is not None and pinned.rules:
+        _same(kept.get("rules", pinned.rules).sha256, pinned.rules_sha256, f"set of rules {pinned.rules}")
+        catalogue = Catalogue(f"rules {pinned.rules}", tuple(read_ruleset(kept, pinned.rules)))
+    return made(spec.standard, spec.version, catalogue=catalogue, terminology=terminology)
+
+
+def _same(found: str, pinned: str, what: str) -> None:
+    if found != pinned:
+        raise FaultError(
+            f"The {what} that is loaded here (SHA-256 {found[:12]}…) is not the one that the study is pinned to "
+            f"({pinned[:12]}…). Nothing was written. Load the right files, or pin the study anew."
+        )

@@ -19,6 +19,7 @@ async def build(study: str) -> Export:
         study=study,
         marts=settings().marts_folder,
         exports=settings().exports_folder,
+        shelf=settings().home / "standards",
     )
 
 

@@ -15,8 +15,10 @@ def has_mapping(study: str) -> bool:
     return (SPECS / study).is_dir()
 
 
-def build(url: str, *, study: str, marts: Path, exports: Path) -> Export:
+def build(url: str, *, study: str, marts: Path, exports: Path, shelf: Path) -> Export:
     """Build the package below `exports`, as the flows' machine account, unless it is there, whole.
+
+    `shelf` is the folder of terminology and rules that were loaded.
 
     Errors are those of `exports.submission.export.export`.
     """
@@ -28,7 +30,7 @@ def build(url: str, *, study: str, marts: Path, exports: Path) -> Export:
         study=study,
         marts=marts,
         target=lambda shot: exports / study / "submission" / f"{shot.number:04d}",
-        standards=lambda: standards_of(study),
+        standards=lambda: standards_of(url, actor, study=study, shelf=shelf),
         reason="every night",
     )
 

@@ -17,12 +17,14 @@ from datamodel.kernel.errors import FaultError, NotFoundError, RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from datamodel.study.actions import pin_standards
 from exports.packages.manifest import PackageExistsError
 from exports.reports.standards import standards
 from exports.submission import export as exporting
 from exports.submission.export import export
 from exports.submission.manifest import read_manifest, verify
 from exports.submission.standards import standards_of
+from validators.shelf import Shelf, load_rules
 
 STUDY = "small"
 SPEC = {
@@ -103,7 +105,9 @@ def make(trial, specs, rules, tmp_path):
             study=STUDY,
             marts=trial.folder,
             target=lambda _: tmp_path / "out" / name,
-            standards=lambda: standards_of(STUDY, rules=rules, specs=specs),
+            standards=lambda: standards_of(
+                trial.url, trial.service, study=STUDY, shelf=tmp_path / "shelf", rules=rules, specs=specs
+            ),
             specs=specs,
             **more,
         )
@@ -264,6 +268,21 @@ def test_the_command_asks_the_token_for_its_rights(trial, make, home, rules, mon
     with pytest.raises(RefusedError):
         CliRunner().invoke(app, ["package", STUDY, "--rules", str(rules)], catch_exceptions=False)
     assert not (home / "exports").exists()
+
+
+def test_the_rules_that_a_study_is_pinned_to_are_those_that_check_it(trial, make, rules, specs, tmp_path):
+    shelf = tmp_path / "shelf"
+    kept, _, _ = load_rules(Shelf(shelf), rules, version="mine")
+
+    def pin(sha256):
+        with unit_of_work(trial.url, trial.service) as unit:
+            pin_standards(unit, study=STUDY, terminology=("", ""), rules=("mine", sha256))
+        return standards_of(trial.url, trial.service, study=STUDY, shelf=shelf, specs=specs)
+
+    assert len(standards_of(trial.url, trial.service, study=STUDY, shelf=shelf, specs=specs).catalogue.rules) > 200
+    assert [one.id for one in pin(kept.sha256).catalogue.rules] == ["TRY-000001"]
+    with pytest.raises(FaultError, match="not the one that the study is pinned to"):
+        pin("0" * 64)
 
 
 def test_the_summary_that_prefect_keeps_has_counts_and_nobody(trial, make):
