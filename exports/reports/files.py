@@ -26,9 +26,7 @@ def file_results(datasets: Sequence[Dataset], unread: Sequence["Unread"]) -> tup
             facts[rule] = _fact(rule, kind)
             results.append(_result(rule, dataset.name, [(n.record, n.variable, n.detail) for n in notes]))
     if broken := [one for one in unread if one.is_fault]:
-        facts[UNREADABLE] = Facts(
-            UNREADABLE, "", "A file could not be read as a dataset.", _UNREADABLE_MEANS, "Structure", "Reject"
-        )
+        facts[UNREADABLE] = Facts(UNREADABLE, "", "A file could not be read.", _UNREADABLE_MEANS, "Structure", "Reject")
         results += [_result(UNREADABLE, one.file, [(None, "", one.reason)]) for one in broken]
     return results, facts
 

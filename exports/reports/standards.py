@@ -1,14 +1,15 @@
 """What a standard brings to a run: its rules, its metadata, the terminology and the Define-XML of the datasets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from datamodel.kernel.errors import BadInputError, NotFoundError
 from exports.reports.check import Catalogue
 from exports.reports.model import Unread
 from validators import sdtm
+from validators.conformance.define import DefineError, DefineFacts, read_define
 from validators.conformance.rule import read_rules
 from validators.library import VERSIONS, Library, Terminology, read_terminology
 
@@ -23,7 +24,7 @@ class Standards:
     catalogue: Catalogue
     library: Library | None = None
     terminology: str = ""
-    define: Any = None
+    define: DefineFacts | None = None
     unread: tuple[Unread, ...] = ()
 
 
@@ -43,16 +44,25 @@ def standards(
         When the standard or its version is not one that we have, the terminology cannot be read, or a folder holds no rules.
     NotFoundError
         When a file or folder is not there.
+
+    A Define-XML that cannot be read is told in `unread`.
     """
     for path in (rules, ct, define):
         if path is not None and not path.exists():
             raise NotFoundError(f"There is no {path}; nothing was checked.")
-    return made(
+    found = made(
         standard,
         version,
         catalogue=folder_of_rules(rules) if rules else None,
         terminology=read_terminology(ct) if ct else None,
     )
+    if define is None:
+        return found
+    try:
+        return replace(found, define=read_define(define))
+    except DefineError as error:
+        # The datasets are checked all the same; the report names the file and why.
+        return replace(found, unread=(Unread(define.name, str(error)),))
 
 
 def made(

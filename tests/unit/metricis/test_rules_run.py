@@ -89,6 +89,24 @@ def test_files_that_are_no_datasets_are_named_and_end_nothing(data, rules, tmp_p
     assert told["by_severity"]["Reject"] == 4
 
 
+DEFINE = """<ODM xmlns="http://www.cdisc.org/ns/odm/v1.3" xmlns:def="http://www.cdisc.org/ns/def/v2.1"><Study OID="S">
+<MetaDataVersion OID="M" Name="M"><ItemGroupDef OID="IG.DM" Name="DM" Repeating="No"><ItemRef ItemOID="IT.SEX"
+Mandatory="No"/></ItemGroupDef><ItemDef OID="IT.SEX" Name="SEX" DataType="text" Length="1"/></MetaDataVersion></Study></ODM>"""
+
+
+@pytest.mark.parametrize(
+    ("content", "rejects"),
+    [(DEFINE, 0), ("no XML", 1), ('<!DOCTYPE x [<!ENTITY a "b">]><ODM>&a;</ODM>', 1)],
+    ids=["read", "no XML", "with entities"],
+)
+def test_a_define_is_read_or_named_as_unread(data, rules, tmp_path, content, rejects):
+    (tmp_path / "define.xml").write_text(content)
+    assert run(data, rules, tmp_path / "r.json", "--define", str(tmp_path / "define.xml")).exit_code == 0
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert told["head"]["Define.xml"] == "define.xml"
+    assert told["by_severity"]["Reject"] == rejects == len(told["unprocessed"])
+
+
 def test_one_rule_one_domain_and_a_limit(data, rules, tmp_path):
     run(data, rules, tmp_path / "r.json", "--rule", "TRY-000001", "--domain", "DM", "--details", "1")
     told = json.loads((tmp_path / "r.json").read_text())
