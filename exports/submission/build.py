@@ -1,6 +1,6 @@
 """Write a package: datasets, metadata, validation report, guide, manifest; all of it or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from exports.submission.place import appearing
 from validators.library import Library
 
 GUIDE: Final = "reviewers-guide.md"
+DEFINE: Final = "define.xml"
 _HEAD: Final = (("Study", "protocol"), ("Snapshot", "snapshot"), ("Ledger position", "ledger_position"))
 
 
@@ -30,6 +31,8 @@ class Contents:
     datasets: Mapping[str, SdtmDataset]
     catalogue: Catalogue
     library: Library | None = None
+    #: writes the Define-XML, and what belongs to it, into the datasets' folder; returns the files with what each is
+    define: Callable[[Path], Sequence[tuple[Path, str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def _data(root: Path, contents: Contents) -> list[File]:
     for name, path in write_transport(place, contents.datasets).items():
         one = contents.datasets[name]
         files.append(described(root, path, what=f"{one.label} ({name}), SAS transport", rows=one.frame.height))
+    if contents.define:
+        files += [described(root, path, what=what) for path, what in contents.define(place)]
     return files
 
 
@@ -84,7 +89,7 @@ def _validated(contents: Contents) -> Report:
         listed=None,
         # Seconds differ from run to run; the same snapshot gives the same bytes.
         is_timed=False,
-        define="define.xml",
+        define=DEFINE if contents.define else "",
         terminology=source.terminology,
         more=tuple((words, str(getattr(source, name))) for words, name in _HEAD),
     )
@@ -107,6 +112,13 @@ def _told(root: Path, report: Report) -> list[File]:
 def _guide(root: Path, contents: Contents, report: Report, files: list[File]) -> File:
     what = "Reviewer's guide, a skeleton with the real counts"
     listed = sorted([(one.path, one.what) for one in files] + [(GUIDE, what)])
-    text = guide(contents.source, contents.datasets, report, title=contents.title, files=listed)
+    text = guide(
+        contents.source,
+        contents.datasets,
+        report,
+        title=contents.title,
+        files=listed,
+        has_define=contents.define is not None,
+    )
     (root / GUIDE).write_text(text, encoding="utf-8")
     return described(root, root / GUIDE, what=what)

@@ -58,6 +58,7 @@ def guide(
     *,
     title: str,
     files: Sequence[tuple[str, str]],
+    has_define: bool = False,
 ) -> str:
     """Return the guide as Markdown. `files` are the package's files with what each is."""
     lines = dataset_lines(datasets)
@@ -74,6 +75,7 @@ def guide(
         did_not_run=report.rules.filter(report.rules["status"] != "ran").to_dicts(),
         ran=report.rules.filter(report.rules["status"] == "ran").height,
         files=files,
+        has_define=has_define,
     )
 
 
