@@ -68,7 +68,9 @@ def split_datasets(datasets: Mapping[str, SdtmDataset]) -> dict[str, SdtmDataset
         if one.spec.split:
             made |= _parts(one)
         elif parent is not None and parent.spec.split:
-            made |= {f"SUPP{part}": _renamed(one, f"SUPP{part}", _of(one, rows)) for part, rows in _parts(parent).items()}
+            made |= {
+                f"SUPP{part}": _renamed(one, f"SUPP{part}", _of(one, rows)) for part, rows in _parts(parent).items()
+            }
         else:
             made[name] = one
     return {name: one for name, one in made.items() if not (one.spec.parent and one.keyed.is_empty())}

@@ -87,52 +87,57 @@ def _parts(clean: str) -> list[str]:
     return ["" if part in UNKNOWN else part for part in raw]
 
 
+_NO_DATE: Final = ("?", "", "")
+
+
 def _sorted(parts: list[str], order: Order, *, year: int | None, month: int | None) -> tuple[str, str, str]:
     """Tell year, month and day apart; a year of four digits and a month of letters speak for themselves."""
     rest = [place for place in range(len(parts)) if place not in {year, month}]
-    if month is not None and year is None:
-        return ("", parts[month], parts[rest[0]]) if len(rest) == 2 and not parts[rest[1]] else ("?", "", "")  # noqa: PLR2004
     if year is None:
-        if len(parts) == 3 and order == "ymd" and not parts[0]:  # noqa: PLR2004
-            return ("", parts[1], parts[2])
-        if len(parts) == 3 and order != "ymd" and not parts[2]:  # noqa: PLR2004
-            return ("", parts[1], parts[0]) if order == "dmy" else ("", parts[0], parts[1])
-        return ("?", "", "")
+        return _without_year(parts, order, month=month, rest=rest)
     if month is not None:
         return (parts[year], parts[month], parts[rest[0]] if rest else "")
-    match len(rest), year:
-        case 0, _:
-            return (parts[year], "", "")
-        case 1, _:
-            return (parts[year], parts[rest[0]], "")
-        case 2, 0:
-            return (parts[year], parts[1], parts[2])
-        case _ if order == "mdy":
-            return (parts[year], parts[rest[0]], parts[rest[1]])
-        case _ if order == "dmy" or not (parts[rest[0]] and parts[rest[1]]):
-            # With one part unknown the order still decides which one it is; without an order the day stands first.
-            return (parts[year], parts[rest[1]], parts[rest[0]])
-        case _:
-            return ("?", "", "")
+    if len(rest) < 2:  # noqa: PLR2004 # month and day
+        return (parts[year], parts[rest[0]] if rest else "", "")
+    first, second = parts[rest[0]], parts[rest[1]]
+    if year == 0 or order == "mdy":
+        return (parts[year], first, second)
+    # Without an order, of two numbers nobody can tell which is the day; where one is not known, the day stands first.
+    return _NO_DATE if order == "ymd" and first and second else (parts[year], second, first)
+
+
+def _without_year(parts: list[str], order: Order, *, month: int | None, rest: list[int]) -> tuple[str, str, str]:
+    """Tell month and day apart where the part for the year says that nobody knows it."""
+    if len(parts) != 3:  # noqa: PLR2004 # year, month and day
+        return _NO_DATE
+    if month is not None:
+        return _NO_DATE if parts[rest[1]] else ("", parts[month], parts[rest[0]])
+    if order == "ymd":
+        return _NO_DATE if parts[0] else ("", parts[1], parts[2])
+    day, number = (parts[0], parts[1]) if order == "dmy" else (parts[1], parts[0])
+    return _NO_DATE if parts[2] else ("", number, day)
 
 
 def _built(year: str, month: str, day: str) -> str | None:
     """Put the parts together; None when one of them cannot be."""
-    number = str(_MONTHS.get(month[:3], "")) if month.isalpha() else month
-    if not all(part == "" or part.isdigit() for part in (year, number, day)) or (month and not number):
+    number = str(_MONTHS.get(month[:3], "?")) if month.isalpha() else month
+    if not _is_possible(year, number, day):
         return None
-    if number and not 1 <= int(number) <= 12 or day and not 1 <= int(day) <= 31:  # noqa: PLR2004
-        return None
-    if year and number and day and not _exists(int(year), int(number), int(day)):
-        return None
-    if not (year or number or day):
-        return None
-    months, days = f"{int(number):02d}" if number else "-", f"{int(day):02d}" if day else ""
+    months, days = f"{int(number):02d}" if number else "", f"{int(day):02d}" if day else ""
     if not year:
-        return f"--{months}-{days}" if number and day else None
-    if not number:
-        return f"{year}---{days}" if day else year
-    return f"{year}-{months}-{days}" if day else f"{year}-{months}"
+        return f"--{months}-{days}" if months and days else None
+    if not months:
+        return f"{year}---{days}" if days else year
+    return f"{year}-{months}-{days}" if days else f"{year}-{months}"
+
+
+def _is_possible(year: str, month: str, day: str) -> bool:
+    """Say whether the known parts are numbers, and the month and the day exist."""
+    if not all(part == "" or part.isdigit() for part in (year, month, day)):
+        return False
+    if (month and not 1 <= int(month) <= 12) or (day and not 1 <= int(day) <= 31):  # noqa: PLR2004
+        return False
+    return not (year and month and day) or _exists(int(year), int(month), int(day))
 
 
 def _exists(year: int, month: int, day: int) -> bool:

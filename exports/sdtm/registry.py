@@ -68,8 +68,8 @@ def derivation(function: Function) -> Function:
         raise ValueError(f"A derivation named {name!r} exists already. Give yours another name.")
     hints = typing.get_type_hints(function)
     hints.pop("return", None)
-    given = typing.get_type_hints(function, include_extras=True).get("return")
-    gives = given.__metadata__[0] if typing.get_origin(given) is Annotated else None
+    given: Any = typing.get_type_hints(function, include_extras=True).get("return")
+    gives: str | None = given.__metadata__[0] if typing.get_origin(given) is Annotated else None
     parameters = inspect.signature(function).parameters
     if untyped := [key for key in parameters if key not in hints]:
         raise TypeError(

@@ -169,7 +169,7 @@ def _of_rows(
                 pl.col("value").alias("idvarval"),
                 pl.lit(None, pl.String).alias("reltype"),
                 _filled(one.id, matched).alias("relid"),
-            ).cast(dict(schema))
+            ).cast(pl.Schema(schema))
         )
     return found
 

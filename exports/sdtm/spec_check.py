@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from exports.sdtm.registry import argument_faults, registered
 from exports.sdtm.spec_expand import RELATED_COLUMNS
-from exports.sdtm.spec_types import Domain, Qualifier, Split, StudySpec, Value
+from exports.sdtm.spec_types import Domain, Qualifier, Relationship, Split, StudySpec, Value
 
 #: Tells a fault: the domain, the place in its file, and the sentence.
 Tell = Callable[[str, Sequence[str | int], str], None]
@@ -28,6 +28,9 @@ def check(spec: StudySpec, tell: Tell, *, faulty: Faulty) -> None:
             tell(domain.domain, ("domain",), f"{domain.domain} is described twice")
         if domain.parent is None:
             _check_domain(spec, domain, tell, faulty=faulty)
+    for place, one in enumerate(spec.relationships):
+        for fault in _relationship_faults(spec, one, faulty):
+            tell("study", ("relationships", place), f"relationships: {fault}")
     known = set(names) | set(faulty)
     graph = {domain.domain: domain.others & known for domain in spec.domains}
     if cycle := _cycle(graph):
@@ -62,13 +65,10 @@ def _check_domain(spec: StudySpec, domain: Domain, tell: Tell, *, faulty: Faulty
         tell(domain.domain, ("sources",), "sources: a domain needs at least one")
     for name in sorted({one for one in names if names.count(one) > 1}):
         tell(domain.domain, _place(domain, name, last=True), f"{name} is described twice")
-    for key in ("keys", "sort"):
-        for name in getattr(domain, key):
-            if name not in names and name not in bad:
-                tell(domain.domain, (key,), f"{key} name {name}, which is no variable of the domain")
-    for source in domain.sources:
-        if source.domain and source.domain not in {one.domain for one in spec.domains} | set(faulty):
-            tell(domain.domain, ("sources",), f"sources: there is no domain {source.domain!r}")
+    for key, fault in _order_faults(domain, {*names, *bad}):
+        tell(domain.domain, (key,), fault)
+    for name in _unknown_sources(spec, domain, faulty):
+        tell(domain.domain, ("sources",), f"sources: there is no domain {name!r}")
     for value in domain.values:
         for fault in _value_faults(spec, domain, value, faulty=faulty):
             tell(domain.domain, _place(domain, value.name), f"{value.name}: {fault}")
@@ -77,6 +77,18 @@ def _check_domain(spec: StudySpec, domain: Domain, tell: Tell, *, faulty: Faulty
             tell(domain.domain, ("split",), f"split: {fault}")
     if len(names) == len(set(names)) and (cycle := _cycle(_needs(domain, {v.name: v for v in domain.values}))):
         tell(domain.domain, _place(domain, cycle[0]), f"made from itself: {' from '.join(cycle)}")
+
+
+def _order_faults(domain: Domain, known: set[str]) -> Iterator[tuple[str, str]]:
+    for key in ("keys", "sort"):
+        for name in getattr(domain, key):
+            if name not in known:
+                yield key, f"{key} name {name}, which is no variable of the domain"
+
+
+def _unknown_sources(spec: StudySpec, domain: Domain, faulty: Faulty) -> list[str]:
+    """Name the domains that give rows and are not there."""
+    return [one.domain for one in domain.sources if one.domain and one.domain not in _known(spec, faulty)]
 
 
 def _place(domain: Domain, name: str, *, last: bool = False) -> tuple[str | int, ...]:
@@ -130,8 +142,9 @@ def _name_faults(spec: StudySpec, domain: Domain, name: str, *, faulty: Faulty) 
         here = {v.name for d in spec.domains if d.domain == other for v in d.values} | faulty.get(other, frozenset())
         if column not in here and not _is_lost(other, spec, faulty):
             yield f"{name} is no variable of another domain"
-    elif name.isupper() and name not in {v.name for v in domain.values} | faulty.get(domain.domain, frozenset()):
-        if name not in _copied(spec, domain) and not any(one.domain and one.domain not in _known(spec, {}) for one in domain.sources):
+    elif name.isupper() and not _unknown_sources(spec, domain, {}):
+        here = {v.name for v in domain.values} | faulty.get(domain.domain, frozenset()) | _copied(spec, domain)
+        if name not in here:
             yield f"{name} is no variable of this domain"
 
 
@@ -164,6 +177,18 @@ def _domains(value: Value) -> list[str]:
 
 def _known(spec: StudySpec, faulty: Faulty) -> set[str]:
     return {one.domain for one in spec.domains} | set(faulty)
+
+
+def _relationship_faults(spec: StudySpec, one: Relationship, faulty: Faulty) -> Iterator[str]:
+    for member in one.members:
+        there = {value.name for domain in spec.domains if domain.domain == member.domain for value in domain.values}
+        if member.domain not in _known(spec, faulty):
+            yield f"there is no domain {member.domain!r}"
+        elif there:
+            lost = {member.by, *member.match} - there - faulty.get(member.domain, frozenset())
+            yield from (f"{name} is no variable or working column of {member.domain}" for name in sorted(lost))
+    if len({len(member.match) for member in one.members}) > 1:
+        yield "the members are matched by different numbers of columns"
 
 
 def _split_faults(domain: Domain, split: Split) -> Iterator[str]:

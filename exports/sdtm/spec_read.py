@@ -142,7 +142,9 @@ def note(document: Document, error: ValidationError, *, below: str | None = None
     _note(document, error, skip=1 if below == "" else 0)
 
 
-def _note(document: Document, error: ValidationError, path: tuple[str | int, ...] = (), said: str = "", skip: int = 0) -> None:
+def _note(
+    document: Document, error: ValidationError, path: tuple[str | int, ...] = (), said: str = "", skip: int = 0
+) -> None:
     for one in error.errors():
         where = ".".join(str(part) for part in one["loc"][skip:])
         text = one["msg"].removeprefix("Value error, ")

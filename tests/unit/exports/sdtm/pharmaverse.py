@@ -84,7 +84,12 @@ def one_agreement(one: SdtmDataset) -> DomainAgreement:
     if one.name == "AE":
         return compare(one.name, numbered(one.frame), numbered(answer("AE")), keys=["line"])
     if one.name == "SUPPAE":
-        return compare(one.name, with_line(one.frame, built()["AE"].frame), with_line(answer(one.name), answer("AE")), keys=["line"])
+        return compare(
+            one.name,
+            with_line(one.frame, built()["AE"].frame),
+            with_line(answer(one.name), answer("AE")),
+            keys=["line"],
+        )
     return compare(one.name, one.frame, answer(one.name), keys=one.spec.keys)
 
 

@@ -336,7 +336,7 @@ def test_text_part_cuts_between_words():
 
 @given(st.text(alphabet=st.sampled_from("ab é"), max_size=60), st.integers(4, 20))
 def test_text_part_loses_no_word_and_exceeds_no_size(text, size):
-    from exports.sdtm.derivations.texts import pieces
+    from exports.sdtm.derive_texts import pieces
 
     found = pieces(text, size)
     assert all(0 < len(one.encode()) <= size for one in found)
@@ -375,7 +375,10 @@ def test_in_force_gives_the_version_of_the_subject_at_that_time():
         }
     )  # fmt: skip
     study = Study({"table:consents": signed}, TABLES)
-    columns = {"subject_id": ["a", "a", "b", "a", "a", "c"], "d": ["2026-01-05", "2026-02-04", "2026-01-01", "2026-03-01", None, "2026-03-01"]}
+    columns = {
+        "subject_id": ["a", "a", "b", "a", "a", "c"],
+        "d": ["2026-01-05", "2026-02-04", "2026-01-01", "2026-03-01", None, "2026-03-01"],
+    }
     arguments = {"date": "d", "table": "consents", "version": "version", "since": "at", "where": {"state": ["signed"]}}
     assert derive("in_force", columns, arguments, study) == ["1", "1", None, "2", None, None]
 
@@ -390,7 +393,13 @@ def test_last_before_flags_one_row_before_the_reference():
 
 
 def test_last_at_visits_flags_the_last_with_a_result():
-    columns = {"subject_id": ["a"] * 4, "t": ["K"] * 4, "v": [4, 5, 6, 7], "e": ["w2", "w4", "w6", "fu"], "r": [1.0, 2.0, None, 4.0]}
+    columns = {
+        "subject_id": ["a"] * 4,
+        "t": ["K"] * 4,
+        "v": [4, 5, 6, 7],
+        "e": ["w2", "w4", "w6", "fu"],
+        "r": [1.0, 2.0, None, 4.0],
+    }
     arguments = {"result": "r", "order": "v", "visit": "e", "visits": ["w2", "w4", "w6"], "within": ["t"]}
     assert derive("last_at_visits", columns, arguments) == [None, "Y", None, None]
 

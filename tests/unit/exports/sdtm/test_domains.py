@@ -189,7 +189,9 @@ def test_a_blinded_reader_gets_nothing_that_tells_the_treatment():
 
 def test_blinding_holds_even_when_the_frames_hold_the_arm():
     made = build_domains(frames(), load_spec("small", folder=SPECS), blinded=True, terms=Terms())
-    texts = {text for one in made.values() for column in one.frame.select(pl.col(pl.String)) for text in column.to_list()}
+    texts = {
+        text for one in made.values() for column in one.frame.select(pl.col(pl.String)) for text in column.to_list()
+    }
     assert not {"act", "pbo", "ACT", "PBO"} & texts
     assert "EX" not in made
 
@@ -242,13 +244,22 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_line(copy):
     change("fa.yaml", "codelist: present", "codelist: presence")
     change("fa.yaml", "label: HPO Code", "label: " + "H" * 41)
     change("ie.yaml", "derive: sequence", "derive: sequense")
-    change("ae.yaml", "type: num, origin: Assigned, field: form_repeat", "type: number, origin: Assigned, field: form_repeat")
+    change(
+        "ae.yaml",
+        "type: num, origin: Assigned, field: form_repeat",
+        "type: number, origin: Assigned, field: form_repeat",
+    )
     change("dv.yaml", "reference: DM.RFSTDTC", "reference: DM.RFSTDT")
-    change("pr.yaml", "name: PRTRT, label: Reported Name of Procedure, origin: CRF, field: procedure", "name: PRTRT, label: Name, origin: CRF, derive: study_day, args: {date: PRSTDTC, reference: DM.RFSTDTC}")
+    change(
+        "pr.yaml",
+        "name: PRTRT, label: Reported Name of Procedure, origin: CRF, field: procedure",
+        "name: PRTRT, label: Name, origin: CRF, derive: study_day, args: {date: PRSTDTC, reference: DM.RFSTDTC}",
+    )
     change("co.yaml", "domain: AE,", "domain: AX,")
     change("study.yaml", "number: 2, name: WEEK 4", "number: two, name: WEEK 4")
     change("ft.yaml", "keys: [USUBJID, FTGRPID, FTTESTCD]", "keys: [USUBJID, FTNUM]")
     change("ft.yaml", "optional: true", "optional: true\noptional: false")
+    change("study.yaml", "match: [event]", "match: [events]")
     change("codelists.yaml", "score_unit: {ms: ms, count: null}", "score_unit: [ms]")
     with pytest.raises(SpecError) as refused:
         load_spec("small", folder=copy)
@@ -265,10 +276,11 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_line(copy):
         "study.yaml line 10: visits.week_4.number: Input should be a valid number",
         "ft.yaml line 6: keys name FTNUM, which is no variable of the domain",
         "ft.yaml line 5: 'optional' stands here for the second time",
+        "study.yaml line 13: relationships: events is no variable or working column of PR",
         "codelists.yaml line 8: score_unit: Input should be a valid dictionary",
     ):
         assert sentence in told, told
-    assert len(refused.value.faults) == 12, told  # what has a fault already is no second fault elsewhere
+    assert len(refused.value.faults) == 13, told  # what has a fault already is no second fault elsewhere
 
 
 def test_words_that_yaml_takes_for_others_stay_words(copy):

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from exports.sdtm.derivations.texts import number_text
+from exports.sdtm.derive_texts import number_text
 from exports.sdtm.registry import Number, Study, Text, derivation
 
 
