@@ -93,7 +93,36 @@ def findings() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: Final = {"commands.md": commands, "permissions.md": permissions, "findings.md": findings}
+def rule_ids() -> str:
+    """Return the page of the built-in checks: id, category, severity, what is found, what it answers to."""
+    from validators.sdtm import entries
+
+    found = entries()
+    lines = [
+        "# The built-in checks of SDTMIG 3.4",
+        "",
+        f"Made from `validators/sdtm/rules`: {len(found)} checks. How to read and extend them: [rules](rules.md).",
+        "",
+    ]
+    for file in dict.fromkeys(one.file for one in found):
+        lines += [f"## {file.removesuffix('.yml').replace('-', ' ').capitalize()}", ""]
+        lines += ["| id | category | severity | what is found | answers to |", "| --- | --- | --- | --- | --- |"]
+        for one in found:
+            if one.file == file:
+                rule = one.rule
+                lines.append(
+                    f"| `{rule.id}` | {rule.category} | {rule.severity} | {rule.message} | {', '.join(one.answers_to)} |"
+                )
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES: Final = {
+    "commands.md": commands,
+    "permissions.md": permissions,
+    "findings.md": findings,
+    "rule-ids.md": rule_ids,
+}
 
 
 def main() -> None:
