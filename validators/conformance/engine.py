@@ -86,6 +86,10 @@ class Run:
         except UnsupportedError as error:
             yield from refused(rule, parts, "unsupported", str(error), started)
             return
+        except (pl.exceptions.PolarsError, LookupError) as error:
+            reason = f"Its tables cannot be made from these datasets: {type(error).__name__}: {error}"
+            yield from refused(rule, parts, "unsupported", reason, started)
+            return
         spent = (time.perf_counter() - started) / len(parts)
         for place, part in enumerate(parts):
             own = hits.filter(pl.col(PART) == place) if hits is not None and len(parts) > 1 else hits

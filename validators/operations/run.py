@@ -23,10 +23,19 @@ def operate(context: Context, specs: Sequence[Spec]) -> Table:
         An operation needs what is not there.
     """
     for spec in specs:
+        if "id" not in spec:
+            raise UnsupportedError(f"The operation {spec.get('operator')} has no id.")
         run = OPERATIONS.get(str(spec.get("operator")))
         if run is None:
             raise UnsupportedError(f"The operation {spec.get('operator')} is not one that this engine has.")
-        result = run(context, spec)
+        try:
+            result = run(context, spec)
+        except KeyError as error:
+            raise UnsupportedError(
+                f"The operation {spec['operator']} needs the parameter {error}; the rule lacks it."
+            ) from error
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise UnsupportedError(f"The operation {spec['operator']} cannot be made here: {error}") from error
         if isinstance(result, Mapping) and all(isinstance(one, pl.Series) for one in result.values()) and result:
             columns = [one.alias(name) for name, one in result.items()]
             context.table.frame = context.table.frame.with_columns(columns)

@@ -42,6 +42,12 @@ def leaf(table: Table, condition: Condition) -> pl.Series:
         except MissingError as error:
             table.missing.add(error.name)
             return repeated(value=False, height=table.height)
+        except KeyError as error:
+            raise UnsupportedError(
+                f"The operator {name} needs the parameter {error}; the condition lacks it."
+            ) from error
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise UnsupportedError(f"The operator {name} cannot test what the condition gives it: {error}") from error
     return table.memo[remembered]
 
 

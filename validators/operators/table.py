@@ -135,6 +135,8 @@ def text(series: pl.Series) -> pl.Series:
     """Values as text: whole numbers without a decimal point, missing as null."""
     if series.dtype == pl.String:
         return series
+    if isinstance(series.dtype, pl.List):
+        raise UnsupportedError("A list is compared as if it were one value; this operator has no meaning for lists.")
     if series.dtype == pl.Boolean:
         return series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
     if not series.dtype.is_numeric():
@@ -152,6 +154,8 @@ def number(series: pl.Series) -> pl.Series:
     """Values as numbers; what is no number is null."""
     if series.dtype.is_numeric() or series.dtype == pl.Boolean:
         return series.cast(pl.Float64)
+    if series.dtype != pl.String:
+        raise UnsupportedError("A list is compared as if it were a number; this operator has no meaning for lists.")
     return series.str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None)
 
 

@@ -85,6 +85,23 @@ def test_an_operator_that_nobody_knows_is_unsupported_with_its_name():
     assert "is_beautiful" in result.reason
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        condition("AETERM", "is_unique_relationship"),
+        condition("AETERM", "present_on_multiple_rows_within", "often", within="USUBJID"),
+        condition("AETERM", "date_less_than", ["a", "b"]),
+        condition("AETERM", "prefix_matches_regex", "a"),
+        condition("AESTDTC", "date_equal_to", "AEENDTC", date_component="week"),
+    ],
+    ids=lambda one: one["operator"],
+)
+def test_a_condition_that_makes_no_sense_is_unsupported_and_ends_no_run(one):
+    (result,) = results(rule(one), AE)
+    assert result.status == "unsupported"
+    assert result.reason
+
+
 def test_a_pattern_that_cannot_be_read_is_unsupported():
     (result,) = results(rule(condition("AETERM", "matches_regex", "(")), AE)
     assert result.status == "unsupported"
