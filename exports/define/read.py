@@ -1,0 +1,310 @@
+"""Reading Define-XML 2.1 and 2.0 that others wrote, without trusting it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from lxml import etree
+
+from datamodel.kernel.errors import BadInputError
+from exports.define.names import DEF, DEF_2_0, DOMAIN, ODM, XLINK
+from validators.library.define import (
+    CodedTerm,
+    Condition,
+    Define,
+    DefineCodelist,
+    DefineComment,
+    Document,
+    DocumentRef,
+    Item,
+    Method,
+    Origin,
+    Pages,
+    Ref,
+    Standard,
+    Table,
+    ValueList,
+    WhereClause,
+)
+
+#: A Define of more bytes than this is not read: the largest known have a tenth of it.
+LARGEST: Final = 200 * 1024 * 1024
+#: How version 2.0 calls the standards that 2.1 names otherwise.
+_STANDARDS_2_0: Final = {"SDTM-IG": "SDTMIG", "SEND-IG": "SENDIG", "ADaM-IG": "ADaMIG"}
+_ORIGINS_2_0: Final = {"CRF": "Collected", "eDT": "Collected"}
+
+
+class UnreadableDefineError(BadInputError, ValueError):
+    """A file that is no Define-XML 2.0 or 2.1, is damaged, or asks for what is refused."""
+
+
+def read_define(path: str | os.PathLike[str]) -> Define:
+    """Read a Define-XML.
+
+    Raises
+    ------
+    UnreadableDefineError
+        When it is no XML, declares a document type, is too large, or is not a Define-XML 2.0 or 2.1.
+    """
+    source = Path(path)
+    if source.stat().st_size > LARGEST:
+        raise UnreadableDefineError(f"{source.name} has more than {LARGEST} bytes and was not read as a Define-XML.")
+    return parse_define(source.read_bytes(), source.name)
+
+
+def parse_define(content: bytes, name: str = "The Define-XML") -> Define:
+    """Read a Define-XML from its bytes; `name` is what messages call it. Errors as `read_define`."""
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root: Any = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise UnreadableDefineError(
+            f"{name} is not XML that can be read: {error}. Nothing was taken from it."
+        ) from error
+    if root.getroottree().docinfo.doctype:
+        raise UnreadableDefineError(f"{name} declares a document type, which is refused. Remove the DOCTYPE line.")
+    version = root.find(f"{{{ODM}}}Study/{{{ODM}}}MetaDataVersion")
+    if root.tag != f"{{{ODM}}}ODM" or version is None:
+        raise UnreadableDefineError(f"{name} is not a Define-XML: it has no ODM/Study/MetaDataVersion of ODM 1.3.")
+    for namespace in (DEF, DEF_2_0):
+        if version.get(f"{{{namespace}}}DefineVersion"):
+            try:
+                return _Reader(namespace).define(root, version)
+            except ValueError as error:
+                raise UnreadableDefineError(f"{name} holds a number that is none: {error}.") from error
+    raise UnreadableDefineError(f"{name} says no def:DefineVersion; versions 2.0 and 2.1 are read.")
+
+
+class _Reader:
+    """Reads the elements, in one of the two namespaces of Define-XML."""
+
+    def __init__(self, namespace: str) -> None:
+        self.space = namespace
+
+    def define(self, root: Any, version: Any) -> Define:
+        study = root.find(f"{{{ODM}}}Study")
+        about = study.find(f"{{{ODM}}}GlobalVariables")
+        return Define(
+            file_oid=root.get("FileOID", ""),
+            created=root.get("CreationDateTime", ""),
+            study_oid=study.get("OID", ""),
+            study_name=_child_text(about, "StudyName"),
+            study_description=_child_text(about, "StudyDescription"),
+            protocol=_child_text(about, "ProtocolName"),
+            oid=version.get("OID", ""),
+            name=version.get("Name", ""),
+            description=version.get("Description", ""),
+            version=self.own(version, "DefineVersion"),
+            context=self.own(root, "Context"),
+            originator=root.get("Originator", ""),
+            source_system=root.get("SourceSystem", ""),
+            source_system_version=root.get("SourceSystemVersion", ""),
+            comment=self.own(version, "CommentOID"),
+            standards=self.standards(version),
+            annotated_crf=self.references(version.find(self.tag("AnnotatedCRF"))),
+            supplements=self.references(version.find(self.tag("SupplementalDoc"))),
+            value_lists=tuple(
+                ValueList(one.get("OID", ""), self.refs(one), _description(one))
+                for one in version.iterchildren(self.tag("ValueListDef"))
+            ),
+            where_clauses=tuple(self.clause(one) for one in version.iterchildren(self.tag("WhereClauseDef"))),
+            tables=tuple(self.table(one) for one in _children(version, "ItemGroupDef")),
+            items=tuple(self.item(one) for one in _children(version, "ItemDef")),
+            codelists=tuple(self.codelist(one) for one in _children(version, "CodeList")),
+            methods=tuple(self.method(one) for one in _children(version, "MethodDef")),
+            comments=tuple(
+                DefineComment(one.get("OID", ""), _description(one), self.references(one))
+                for one in version.iterchildren(self.tag("CommentDef"))
+            ),
+            documents=tuple(self.leaf(one) for one in version.iterchildren(self.tag("leaf"))),
+        )
+
+    def tag(self, name: str) -> str:
+        return f"{{{self.space}}}{name}"
+
+    def own(self, element: Any, name: str) -> str:
+        """Return an attribute of Define-XML's own namespace."""
+        return str(element.get(self.tag(name), ""))
+
+    def standards(self, version: Any) -> tuple[Standard, ...]:
+        if name := self.own(version, "StandardName"):  # version 2.0 knows one standard, and no status
+            return (Standard("STD.1", _STANDARDS_2_0.get(name, name), "IG", self.own(version, "StandardVersion"), ""),)
+        return tuple(
+            Standard(
+                one.get("OID", ""),
+                one.get("Name", ""),
+                one.get("Type", ""),
+                one.get("Version", ""),
+                one.get("Status", ""),
+                one.get("PublishingSet", ""),
+                self.own(one, "CommentOID"),
+            )
+            for one in version.iterfind(f"{self.tag('Standards')}/{self.tag('Standard')}")
+        )
+
+    def clause(self, element: Any) -> WhereClause:
+        conditions = tuple(
+            Condition(
+                self.own(one, "ItemOID"),
+                one.get("Comparator", ""),
+                tuple(value.text or "" for value in _children(one, "CheckValue")),
+                one.get("SoftHard", "Soft"),
+            )
+            for one in _children(element, "RangeCheck")
+        )
+        return WhereClause(element.get("OID", ""), conditions, self.own(element, "CommentOID"))
+
+    def table(self, element: Any) -> Table:
+        class_ = element.find(self.tag("Class"))
+        subclass = None if class_ is None else class_.find(self.tag("SubClass"))
+        leaf = element.find(self.tag("leaf"))
+        return Table(
+            oid=element.get("OID", ""),
+            name=element.get("Name", ""),
+            label=_description(element) or self.own(element, "Label"),
+            refs=self.refs(element),
+            domain=element.get("Domain", ""),
+            structure=self.own(element, "Structure"),
+            class_=self.own(element, "Class") if class_ is None else class_.get("Name", ""),
+            subclass="" if subclass is None else subclass.get("Name", ""),
+            purpose=element.get("Purpose", ""),
+            is_repeating=element.get("Repeating") == "Yes",
+            is_reference_data=element.get("IsReferenceData") == "Yes",
+            sas_name=element.get("SASDatasetName", ""),
+            standard=self.own(element, "StandardOID"),
+            is_non_standard=self.own(element, "IsNonStandard") == "Yes",
+            has_no_data=self.own(element, "HasNoData") == "Yes",
+            comment=self.own(element, "CommentOID"),
+            parent_label=_alias(element, DOMAIN),
+            document=None if leaf is None else self.leaf(leaf),
+        )
+
+    def refs(self, element: Any) -> tuple[Ref, ...]:
+        return tuple(
+            Ref(
+                item=one.get("ItemOID", ""),
+                order=_number(one, "OrderNumber"),
+                is_mandatory=one.get("Mandatory") == "Yes",
+                key=_number(one, "KeySequence"),
+                method=one.get("MethodOID", ""),
+                role=one.get("Role", ""),
+                where=tuple(ref.get("WhereClauseOID", "") for ref in one.iterchildren(self.tag("WhereClauseRef"))),
+                is_non_standard=self.own(one, "IsNonStandard") == "Yes",
+                has_no_data=self.own(one, "HasNoData") == "Yes",
+            )
+            for one in _children(element, "ItemRef")
+        )
+
+    def item(self, element: Any) -> Item:
+        codelist = element.find(f"{{{ODM}}}CodeListRef")
+        values = element.find(self.tag("ValueListRef"))
+        return Item(
+            oid=element.get("OID", ""),
+            name=element.get("Name", ""),
+            data_type=element.get("DataType", ""),
+            label=_description(element),
+            length=_number(element, "Length"),
+            significant_digits=_number(element, "SignificantDigits"),
+            sas_name=element.get("SASFieldName", ""),
+            display_format=self.own(element, "DisplayFormat"),
+            codelist="" if codelist is None else codelist.get("CodeListOID", ""),
+            value_list="" if values is None else values.get("ValueListOID", ""),
+            origins=tuple(self.origin(one) for one in element.iterchildren(self.tag("Origin"))),
+            comment=self.own(element, "CommentOID"),
+        )
+
+    def origin(self, element: Any) -> Origin:
+        kind = element.get("Type", "")
+        if self.space == DEF_2_0:
+            kind = _ORIGINS_2_0.get(kind, kind)
+        return Origin(kind, element.get("Source", ""), _description(element), self.references(element))
+
+    def codelist(self, element: Any) -> DefineCodelist:
+        external = element.find(f"{{{ODM}}}ExternalCodeList")
+        return DefineCodelist(
+            oid=element.get("OID", ""),
+            name=element.get("Name", ""),
+            data_type=element.get("DataType", ""),
+            terms=tuple(
+                self.term(one) for one in element if one.tag in {f"{{{ODM}}}CodeListItem", f"{{{ODM}}}EnumeratedItem"}
+            ),
+            code=_alias(element, "nci:ExtCodeID"),
+            standard=self.own(element, "StandardOID"),
+            is_non_standard=self.own(element, "IsNonStandard") == "Yes",
+            sas_format=element.get("SASFormatName", ""),
+            comment=self.own(element, "CommentOID"),
+            dictionary="" if external is None else external.get("Dictionary", ""),
+            dictionary_version="" if external is None else external.get("Version", ""),
+        )
+
+    def term(self, element: Any) -> CodedTerm:
+        decode = element.find(f"{{{ODM}}}Decode")
+        return CodedTerm(
+            element.get("CodedValue", ""),
+            "" if decode is None else _child_text(decode, "TranslatedText"),
+            _alias(element, "nci:ExtCodeID"),
+            self.own(element, "ExtendedValue") == "Yes",
+            _number(element, "OrderNumber"),
+            _description(element),
+        )
+
+    def method(self, element: Any) -> Method:
+        return Method(
+            element.get("OID", ""),
+            element.get("Name", ""),
+            _description(element),
+            element.get("Type", ""),
+            tuple((one.get("Context", ""), one.text or "") for one in _children(element, "FormalExpression")),
+            self.references(element),
+        )
+
+    def references(self, element: Any) -> tuple[DocumentRef, ...]:
+        if element is None:
+            return ()
+        return tuple(
+            DocumentRef(
+                one.get("leafID", ""),
+                tuple(
+                    Pages(
+                        page.get("Type", ""),
+                        tuple(page.get("PageRefs", "").split()),
+                        _number(page, "FirstPage"),
+                        _number(page, "LastPage"),
+                        page.get("Title", ""),
+                    )
+                    for page in one.iterchildren(self.tag("PDFPageRef"))
+                ),
+            )
+            for one in element.iterchildren(self.tag("DocumentRef"))
+        )
+
+    def leaf(self, element: Any) -> Document:
+        title = element.find(self.tag("title"))
+        text = "" if title is None else title.text or ""
+        return Document(element.get("ID", ""), element.get(f"{{{XLINK}}}href", ""), text)
+
+
+def _children(element: Any, name: str) -> Iterator[Any]:
+    yield from element.iterchildren(f"{{{ODM}}}{name}")
+
+
+def _child_text(element: Any, name: str) -> str:
+    found = None if element is None else element.find(f"{{{ODM}}}{name}")
+    return "" if found is None else found.text or ""
+
+
+def _description(element: Any) -> str:
+    found = element.find(f"{{{ODM}}}Description")
+    return "" if found is None else _child_text(found, "TranslatedText")
+
+
+def _alias(element: Any, context: str) -> str:
+    return next((str(one.get("Name")) for one in _children(element, "Alias") if one.get("Context") == context), "")
+
+
+def _number(element: Any, name: str) -> int | None:
+    text = element.get(name)
+    return int(text) if text else None
