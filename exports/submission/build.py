@@ -11,7 +11,7 @@ from exports.reports.model import Report
 from exports.reports.page import to_html
 from exports.reports.workbook import write_workbook
 from exports.sdtm.dataset import SdtmDataset
-from exports.submission.files import as_checked, write_transport
+from exports.submission.files import as_checked, write_exchange, write_transport
 from exports.submission.guide import guide
 from exports.submission.manifest import MANIFEST, File, Manifest, Source, described
 from exports.submission.place import appearing
@@ -75,6 +75,10 @@ def _data(root: Path, contents: Contents) -> list[File]:
     for name, path in write_transport(place, contents.datasets).items():
         one = contents.datasets[name]
         files.append(described(root, path, what=f"{one.label} ({name}), SAS transport", rows=one.frame.height))
+    exchange = write_exchange(root / "dataset-json", contents.datasets, contents.source)
+    for name, path in exchange.items():
+        one = contents.datasets[name]
+        files.append(described(root, path, what=f"{one.label} ({name}), Dataset-JSON 1.1", rows=one.frame.height))
     if contents.define:
         files += [described(root, path, what=what) for path, what in contents.define(place)]
     return files

@@ -135,6 +135,7 @@ def test_a_package_has_data_report_guide_and_a_manifest_of_every_file(trial, mak
     named = {one.path for one in manifest.files}
     assert {
         f"m5/datasets/{STUDY}/tabulations/sdtm/dm.xpt",
+        "dataset-json/vs.json",
         "validation/report.xlsx",
         "validation/report.html",
         "validation/report.json",
