@@ -84,10 +84,11 @@ def _parts(one: SdtmDataset) -> dict[str, SdtmDataset]:
     split = one.spec.split
     if split is None:
         return {one.name: one}
-    value = pl.col(split.by).cast(pl.String)
+    # An empty text in the list takes the rows without a value.
+    value = pl.col(split.by).cast(pl.String).fill_null("")
     placed = {name: [str(term) for term in values] for name, values in split.datasets.items()}
     everything = [term for terms in placed.values() for term in terms]
-    lost = one.keyed.filter(~value.is_in(everything).fill_null(value=False))
+    lost = one.keyed.filter(~value.is_in(everything))
     if not lost.is_empty():
         raise SplitError(
             f"{one.name} is split by {split.by}, but {lost.height} rows have a value that no dataset takes: "

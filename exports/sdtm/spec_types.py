@@ -171,7 +171,7 @@ class Qualifier(Value):
 
 
 class Split(Strict):
-    """How a domain is divided into several datasets: by the values of a variable."""
+    """How a domain is divided into several datasets: by the values of a variable, `""` for rows without one."""
 
     by: SasName
     datasets: dict[Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{2,3}$")], tuple[Scalar, ...]]

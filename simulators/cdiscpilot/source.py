@@ -26,8 +26,10 @@ def read(name: str) -> pl.DataFrame:
     if name == "ds":
         criteria = read("suppds").select("USUBJID", pl.col("IDVARVAL").cast(pl.Float64).alias("DSSEQ"), "QVAL")
         # The adverse event that ended participation, by its identifier in the log, which ends the relationship's name.
-        events = read("relrec").filter(RDOMAIN="DS").select(
-            "USUBJID", pl.col("IDVARVAL").cast(pl.Float64).alias("DSSEQ"), pl.col("RELID").str.slice(-3)
+        events = (
+            read("relrec")
+            .filter(RDOMAIN="DS")
+            .select("USUBJID", pl.col("IDVARVAL").cast(pl.Float64).alias("DSSEQ"), pl.col("RELID").str.slice(-3))
         )
         frame = frame.join(criteria, on=["USUBJID", "DSSEQ"], how="left")
         frame = frame.join(events, on=["USUBJID", "DSSEQ"], how="left")
