@@ -1,10 +1,12 @@
 """Running the cases of open rules with the standard, terminology and Define-XML that each case names."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from datamodel.kernel.errors import NotFoundError
 from validators.conformance.cases import Case, Outcome, Surroundings
 from validators.conformance.cases import outcomes as run_outcomes
 from validators.conformance.standards import Standin
@@ -17,7 +19,16 @@ NEWEST = max(VERSIONS)
 
 
 def outcomes(folder: Path, ct: Path | None) -> list[Outcome]:
-    """What this engine says of every case of a folder; `ct` is a folder of terminology, one file for each date."""
+    """What this engine says of every case of a folder; `ct` is a folder of terminology, one file for each date.
+
+    Raises
+    ------
+    NotFoundError
+        A folder is not there.
+    """
+    for path in (folder, ct):
+        if path is not None and not path.exists():
+            raise NotFoundError(f"There is no {path}; no case was run. Name a folder with a folder for each rule.")
     return list(run_outcomes(folder, surroundings(ct)))
 
 
@@ -64,8 +75,9 @@ def chosen(files: Mapping[str, Path], named: str) -> tuple[Path | None, str]:
     """The release that a case names, or else the newest one; with a note where it stands for another."""
     if not files:
         return None, ""
-    date = named[-len("2022-09-30") :]
-    if date in files:
+    dates = re.findall(r"(?:sdtmct-)?(\d{4}-\d{2}-\d{2})", named.lower())
+    date = next((one for one in dates if one in files), None)
+    if date is not None:
         return files[date], ""
     newest = max(files)
     return files[newest], f"terminology of {newest} stood for {named}" if named else ""

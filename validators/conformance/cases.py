@@ -192,7 +192,8 @@ def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
     results = list(Run(case.datasets, catalogue=around.library, define=around.define).rule(rule))
     found = frozenset(one for result in results for one in pairs(result))
     status, reason = summed(results)
-    reason = " ".join(one for one in (reason, f"({around.note})" if around.note else "") if one)
+    asks = bool(rule.operations) or "Library" in rule.type
+    reason = " ".join(one for one in (reason, f"({around.note})" if around.note and asks else "") if one)
     return Outcome(
         rule=case.rule,
         case=case.name,

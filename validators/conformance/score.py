@@ -10,14 +10,17 @@ VERDICTS: tuple[Verdict, ...] = ("exact", "same verdict", "wrong", "skipped", "u
 
 
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What was found in each case, as JSON holds it: record None for a finding on a dataset as a whole."""
+    """What was found in each case, as JSON holds it: record None for a finding on a dataset as a whole.
+
+    A case that did not run has its reason beside its status.
+    """
     return {
         "cases": [
             {
                 "rule": one.rule,
                 "case": one.case,
                 "status": one.status,
-                "reason": one.reason,
+                **({} if one.status == "ok" else {"reason": one.reason}),
                 "found": [list(pair) for pair in ordered(one)],
             }
             for one in outcomes
