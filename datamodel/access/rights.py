@@ -187,9 +187,11 @@ STUDY_WIDE: Final = frozenset(
         "study:outbound:decide",
     }
 )
-#: What remains in a closed study beside reading: taking data away, letting people in to read, and taking out what must not be kept.
+#: What remains in a closed study beside reading: taking data away, letting people in to read, taking out what must not be kept,
+#: and filing what a participant decided: a withdrawal counts whenever it comes.
 AFTER_CLOSING: Final = frozenset(
     {
+        "study:consent:file",
         "study:data:snapshot",
         "study:data:export",
         "study:people:manage",

@@ -4,14 +4,16 @@ import pytest
 from sqlalchemy import text
 
 from datamodel.access import reads as access_reads
-from datamodel.access.actor import KNOCKING
+from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.rights import PERMISSIONS, ROLES, may
 from datamodel.approvals import actions as approvals
 from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
 from datamodel.connections.mapping import Mapping
+from datamodel.consent import actions as consent
 from datamodel.intake import actions as intake
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
+from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.participants import actions as participants
@@ -93,6 +95,20 @@ def test_of_every_role_only_reading_and_taking_away_is_left(staff):
         assert left <= ROLES[role]
         assert {one for one in ROLES[role] if one.endswith(":read")} <= left
         assert not left & CAPTURE
+
+
+def test_a_withdrawal_counts_in_a_closed_study_too(staff):
+    with unit_of_work(staff.url, service(staff)) as unit:
+        participants.ensure(unit, study="demo", facts=[Facts(code="S-1")])
+    with unit_of_work(staff.url, staff["owner"]) as unit:
+        person = participant_reads.participant(unit.session, unit.actor, study="demo", code="S-1")
+    close(staff, approved(staff, "study_close", {}))
+    sender = Actor(id=new_id(), kind="participant", name="S-1", participant_id=person.id)
+    with unit_of_work(staff.url, service(staff)) as unit:
+        consent.withdraw(unit, participant_id=person.id, withdrawn_by=sender, at=unit.instant)
+    with unit_of_work(staff.url, staff["owner"]) as unit:
+        told = unit.session.execute(text("select count(*) from app.audit_event where action = 'consent.withdraw'"))
+        assert told.scalar_one() == 1
 
 
 def test_in_production_another_address_takes_two_people_and_is_the_one_they_approved(staff, home, monkeypatch):
