@@ -10,8 +10,39 @@ from exports.packages.manifest import Provenance, verify_package
 from exports.sdtm.dataset import split_datasets, write_sdtm
 from simulators.cdiscpilot import source
 
-PILOT = """ae cm dm ds ex lbch lbhe lbur mh qsco qsda qsgi qshi qsmm qsni relrec sc se suppae suppdm suppds supplbch supplbhe
-supplbur sv ta te ti ts tv vs""".split()
+PILOT = [
+    "ae",
+    "cm",
+    "dm",
+    "ds",
+    "ex",
+    "lbch",
+    "lbhe",
+    "lbur",
+    "mh",
+    "qsco",
+    "qsda",
+    "qsgi",
+    "qshi",
+    "qsmm",
+    "qsni",
+    "relrec",
+    "sc",
+    "se",
+    "suppae",
+    "suppdm",
+    "suppds",
+    "supplbch",
+    "supplbhe",
+    "supplbur",
+    "sv",
+    "ta",
+    "te",
+    "ti",
+    "ts",
+    "tv",
+    "vs",
+]
 PROVENANCE = Provenance(
     study="CDISCPILOT01",
     snapshot=1,
