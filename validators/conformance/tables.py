@@ -59,6 +59,13 @@ def dataset_facts(part: Part) -> dict[str, Any]:
 
 
 def variable_facts(part: Part) -> list[dict[str, Any]]:
+    """What is known of each variable of a dataset, found out once."""
+    if "variables" not in part.known:
+        part.known["variables"] = measured(part)
+    return list(part.known["variables"])
+
+
+def measured(part: Part) -> list[dict[str, Any]]:
     """What is known of each variable of a dataset."""
     found = []
     for place, one in enumerate(part.dataset.variables, start=1):

@@ -31,6 +31,8 @@ class Part:
     related: str
     stated: str
     frame: pl.DataFrame
+    #: What was found out about it once for all rules.
+    known: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
