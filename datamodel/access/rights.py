@@ -191,6 +191,7 @@ STUDY_WIDE: Final = frozenset(
 #: and filing what a participant decided: a withdrawal counts whenever it comes.
 AFTER_CLOSING: Final = frozenset(
     {
+        "self:consent:sign",
         "study:consent:file",
         "study:data:snapshot",
         "study:data:export",

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from datamodel.access import reads as access_reads
-from datamodel.access.actor import KNOCKING, Actor
+from datamodel.access.actor import KNOCKING, Actor, Membership
 from datamodel.access.rights import PERMISSIONS, ROLES, may
 from datamodel.approvals import actions as approvals
 from datamodel.connections import actions as connections
@@ -103,7 +103,8 @@ def test_a_withdrawal_counts_in_a_closed_study_too(staff):
     with unit_of_work(staff.url, staff["owner"]) as unit:
         person = participant_reads.participant(unit.session, unit.actor, study="demo", code="S-1")
     close(staff, approved(staff, "study_close", {}))
-    sender = Actor(id=new_id(), kind="participant", name="S-1", participant_id=person.id)
+    own = Membership(study="demo", role="participant", is_closed=True)
+    sender = Actor(id=new_id(), kind="participant", name="S-1", participant_id=person.id, memberships=(own,))
     with unit_of_work(staff.url, service(staff)) as unit:
         consent.withdraw(unit, participant_id=person.id, withdrawn_by=sender, at=unit.instant)
     with unit_of_work(staff.url, staff["owner"]) as unit:
