@@ -334,6 +334,7 @@ class _Draft:
         return tuple(
             Choice(one.attributes.get("CodedValue", ""), one.words("Decode") or one.attributes.get("CodedValue", ""))
             for one in (*found.all("CodeListItem"), *found.all("EnumeratedItem"))
+            if "missing" not in aliases(one)  # those are the whole study's
         )
 
 

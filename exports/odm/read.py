@@ -123,7 +123,7 @@ class OdmFile:
         reader = _Reader(self)
         with self.path.open("rb") as source:
             for _ in _fed(reader, source, self.path.name):
-                if len(reader.values) >= rows and reader.level < 4:  # noqa: PLR2004 - not inside an item
+                if len(reader.values) >= rows and not reader.is_inside_item():
                     yield self._checked(reader.take())
         if reader.depth or not self.about:
             raise BadInputError(f"{self.path.name} holds no ODM element. Nothing was read. Give an ODM 1.3.2 file.")
@@ -146,8 +146,14 @@ class OdmFile:
 def _fed(reader: "_Reader", source: BinaryIO, name: str) -> Iterator[None]:
     parser = reader.parser
     try:
+        pending = 0
         while chunk := source.read(_CHUNK):
             parser.Parse(chunk, False)
+            pending = pending + len(chunk) if reader.is_waiting() else 0
+            if pending > LONGEST:
+                raise BadInputError(
+                    f"{name} has a value longer than {LONGEST:,} bytes. It was not read further. Ask for the file without it."
+                )
             yield
         parser.Parse(b"", True)
     except expat.ExpatError as error:
@@ -162,7 +168,22 @@ class _Reader:
 
     __slots__ = (
         *("file", "parser", "depth", "level", "context", "contexts", "oids", "values", "kinds", "rows", "notes"),
-        *("audits", "chain", "tree", "nodes", "audit", "text", "note", "transactions", "handlers", "ends", "keys"),
+        *(
+            "audits",
+            "chain",
+            "tree",
+            "nodes",
+            "audit",
+            "text",
+            "note",
+            "seen",
+            "others",
+            "group_depth",
+            "transactions",
+            "handlers",
+            "ends",
+            "keys",
+        ),
     )
 
     def __init__(self, file: OdmFile) -> None:
@@ -172,6 +193,9 @@ class _Reader:
         self.chain: list[Node] = []
         self.tree: list[Node] = []
         self.nodes = 0
+        self.others = 0
+        self.group_depth = 0
+        self.seen: tuple[int, ...] = ()
         self.keys: list[str | None] = [None] * 7
         self.audits: list[tuple[str | None, ...] | None] = [None] * 5
         self.transactions: list[str | None] = [None] * 4
@@ -227,9 +251,8 @@ class _Reader:
         if name == _ITEM and self.level == 3:  # noqa: PLR2004 - inside a group
             if self.context < 0:
                 self._open_context()
-            self.level = 4
             self.oids.append(attributes.get("ItemOID"))
-            self.values.append(None if attributes.get("IsNull") == "Yes" else attributes.get("Value"))
+            self.values.append(attributes.get("Value") if "IsNull" not in attributes else None)
             self.kinds.append(attributes.get("TransactionType"))
             self.rows.append(self.context)
             return
@@ -243,6 +266,9 @@ class _Reader:
         self._other(name, attributes)
 
     def _other(self, name: str, attributes: dict[str, str]) -> None:
+        self.others += 1
+        if self.level == 3 and self.depth == self.group_depth + 2:  # noqa: PLR2004 - a part of an item
+            self.level = 4
         uri, _, local = name.rpartition("}")
         if self.depth == 1:
             self._root(uri, local, attributes)
@@ -262,7 +288,8 @@ class _Reader:
     def _end(self, name: str) -> None:
         self.depth -= 1
         if name == _ITEM:
-            self._leave_item()
+            if self.level == 4:  # noqa: PLR2004 - an item with parts
+                self._leave_item()
             return
         if self.tree:
             self._shrink()
@@ -355,6 +382,7 @@ class _Reader:
             self.keys[place + 1] = attributes.get(repeat)
         self.transactions[level] = attributes.get("TransactionType")
         self.level, self.context = level, -1
+        self.group_depth = self.depth
 
     def _leave(self, level: int) -> None:
         place = 0 if level == 0 else 2 * level - 1
@@ -402,10 +430,20 @@ class _Reader:
         if place is not None:
             place[key] = value
 
+    def is_inside_item(self) -> bool:
+        """Say whether an item has begun and not ended, so that its audit record may still come."""
+        return self.level >= 3 and self.depth > self.group_depth  # noqa: PLR2004 - in a group
+
+    def is_waiting(self) -> bool:
+        """Say whether no element began or ended since the last time: one of them, or its text, is long."""
+        before, self.seen = self.seen, (len(self.oids), len(self.contexts), self.nodes, self.others, self.depth)
+        return self.seen == before
+
     def take(self) -> Batch:
         """Give what was read since the last time."""
         rows = pl.Series(self.rows, dtype=pl.UInt32)
-        held = pl.DataFrame(self.contexts, schema=dict.fromkeys(CONTEXT, pl.String), orient="row")
+        columns = zip(*self.contexts, strict=True) if self.contexts else [()] * len(CONTEXT)
+        held = pl.DataFrame([pl.Series(n, one, dtype=pl.String) for n, one in zip(CONTEXT, columns, strict=True)])
         table = held[rows] if held.height else held
         items = table.with_columns(
             pl.Series("item", self.oids, dtype=pl.String),
