@@ -15,6 +15,7 @@ from exports.submission.files import as_checked, write_exchange, write_transport
 from exports.submission.guide import guide
 from exports.submission.manifest import MANIFEST, File, Manifest, Source, described
 from exports.submission.place import appearing
+from validators.conformance.define import read_define
 from validators.library import Library
 
 GUIDE: Final = "reviewers-guide.md"
@@ -56,7 +57,7 @@ def build_package(target: Path, contents: Contents) -> Package:
     """
     with appearing(target) as root:
         files = _data(root, contents)
-        report = _validated(contents)
+        report = _validated(contents, _place(root, contents) / DEFINE if contents.define else None)
         files += _told(root, report)
         files.append(_guide(root, contents, report, files))
         manifest = Manifest(
@@ -69,8 +70,12 @@ def build_package(target: Path, contents: Contents) -> Package:
     return Package(folder=target, manifest=manifest, report=report)
 
 
+def _place(root: Path, contents: Contents) -> Path:
+    return root / "m5" / "datasets" / contents.source.study / "tabulations" / "sdtm"
+
+
 def _data(root: Path, contents: Contents) -> list[File]:
-    place = root / "m5" / "datasets" / contents.source.study / "tabulations" / "sdtm"
+    place = _place(root, contents)
     files = []
     for name, path in write_transport(place, contents.datasets).items():
         one = contents.datasets[name]
@@ -84,7 +89,7 @@ def _data(root: Path, contents: Contents) -> list[File]:
     return files
 
 
-def _validated(contents: Contents) -> Report:
+def _validated(contents: Contents, define: Path | None) -> Report:
     source = contents.source
     asked = Asked(
         standard=source.standard,
@@ -97,7 +102,13 @@ def _validated(contents: Contents) -> Report:
         terminology=source.terminology,
         more=tuple((words, str(getattr(source, name))) for words, name in _HEAD),
     )
-    return check(as_checked(contents.datasets), contents.catalogue, asked, library=contents.library)
+    return check(
+        as_checked(contents.datasets),
+        contents.catalogue,
+        asked,
+        library=contents.library,
+        define=read_define(define) if define else None,
+    )
 
 
 def _told(root: Path, report: Report) -> list[File]:

@@ -13,11 +13,14 @@ from datamodel.audit import ledger
 from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
+from exports.define.build import define_of
+from exports.define.page import stylesheet, write_define_html
+from exports.define.write import write_define
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.reports.standards import Standards
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
-from exports.submission.build import Contents, Package, build_package
+from exports.submission.build import DEFINE, Contents, Package, build_package
 from exports.submission.manifest import Manifest, Source, read_manifest, verify
 
 _BLINDED: Final = Refused(
@@ -109,7 +112,20 @@ def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol
         created=snapshot.taken_at,
     )
     datasets = build_snapshot(snapshot, spec)
-    return Contents(source, title, datasets, standards.catalogue, standards.library)
+    library = standards.library
+
+    def define(place: Path) -> list[tuple[Path, str]]:
+        made = define_of(spec, datasets, created=snapshot.taken_at, library=library, title=title)
+        write_define(made, place / DEFINE)
+        write_define_html(made, place / "define.html")
+        shutil.copyfile(stylesheet(), place / stylesheet().name)
+        return [
+            (place / DEFINE, "Define-XML 2.1 of the datasets"),
+            (place / "define.html", "the Define-XML as a page"),
+            (place / stylesheet().name, "stylesheet that shows the Define-XML in a browser"),
+        ]
+
+    return Contents(source, title, datasets, standards.catalogue, library, define)
 
 
 def _record(url: str, actor: Actor, *, study: str, package: Package, reason: str) -> None:

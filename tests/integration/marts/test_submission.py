@@ -135,6 +135,8 @@ def test_a_package_has_data_report_guide_and_a_manifest_of_every_file(trial, mak
     named = {one.path for one in manifest.files}
     assert {
         f"m5/datasets/{STUDY}/tabulations/sdtm/dm.xpt",
+        f"m5/datasets/{STUDY}/tabulations/sdtm/define.xml",
+        f"m5/datasets/{STUDY}/tabulations/sdtm/define.html",
         "dataset-json/vs.json",
         "validation/report.xlsx",
         "validation/report.html",
