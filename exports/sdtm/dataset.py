@@ -95,7 +95,12 @@ def _parts(one: SdtmDataset) -> dict[str, SdtmDataset]:
             f"{', '.join(str(term) for term in lost[split.by].unique().sort().head(5))}. Nothing was written. "
             f"Give the value to a dataset in {one.name.lower()}.yaml, under split."
         )
-    return {name: _renamed(one, name, one.keyed.filter(value.is_in(terms))) for name, terms in placed.items()}
+    made = {}
+    for name, terms in placed.items():
+        mask = one.keyed.select(value.is_in(terms)).to_series()
+        places = one.places if one.places.is_empty() else one.places.filter(mask)
+        made[name] = _renamed(one, name, one.keyed.filter(mask), places)
+    return made
 
 
 def _of(supp: SdtmDataset, part: SdtmDataset) -> pl.DataFrame:
@@ -105,8 +110,9 @@ def _of(supp: SdtmDataset, part: SdtmDataset) -> pl.DataFrame:
     return supp.keyed.join(rows, on=["subject_id", "IDVARVAL"], how="semi", maintain_order="left")
 
 
-def _renamed(one: SdtmDataset, name: str, rows: pl.DataFrame) -> SdtmDataset:
-    return SdtmDataset(one.spec.model_copy(update={"domain": name, "split": None}), rows)
+def _renamed(one: SdtmDataset, name: str, rows: pl.DataFrame, places: pl.DataFrame | None = None) -> SdtmDataset:
+    renamed = one.spec.model_copy(update={"domain": name, "split": None})
+    return SdtmDataset(renamed, rows) if places is None else SdtmDataset(renamed, rows, places)
 
 
 def write_sdtm(
