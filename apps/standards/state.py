@@ -8,7 +8,7 @@ import param
 from apps.shell.places import Places
 from apps.shell.words import address
 from exports.sdtm.registry import registered
-from exports.sdtm.spec import Domain, StudySpec, Value
+from exports.sdtm.spec import Domain, Source, StudySpec, Value
 
 #: choice -> its words
 SHOWS: Final = {"mapping": "Mapping to SDTM", "codelists": "Code lists"}
@@ -94,7 +94,7 @@ class StandardsState(param.Parameterized):
     @property
     def sources(self) -> list[str]:
         """Return the forms that the domain is made of, as people know them."""
-        return list(dict.fromkeys(self._form(source.form) for source in self.one.sources))
+        return list(dict.fromkeys(self._made_of(source) for source in self.one.sources))
 
     @property
     def codelists(self) -> list[CodeList]:
@@ -164,11 +164,20 @@ class StandardsState(param.Parameterized):
         plain = name.replace("_", " ") if name.islower() else name
         if self.words is None:
             return plain
-        near = [form for source in self.one.sources for form in (source.form, *source.join)]
+        taken = [(source.form, *(join.form for join in source.joins)) for source in self.one.sources]
+        near = [form for forms in taken for form in forms if form]
         for form in (*near, *(one.name for one in self.words.protocol.forms)):
             if self.words.field(form, name) is not None:
                 return f"{self.words.form_label(form)}: {self.words.field_label(form, name)}"
         return self.words.labels.get(f"form:{name}") or self.words.labels.get(f"event:{name}", plain)
+
+    def _made_of(self, source: Source) -> str:
+        """Return where a source's rows come from: a form, a table, another domain, or the specification itself."""
+        if source.form:
+            return self._form(source.form)
+        if source.domain:
+            return f"rows of {source.domain}"
+        return f"the table of {source.table}" if source.table else "rows written in the specification"
 
     def _form(self, name: str) -> str:
         known = self.words is not None and f"form:{name}" in self.words.labels
