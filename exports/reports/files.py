@@ -60,6 +60,24 @@ _KINDS: Final = {
         "Format",
         "Error",
     ),
+    "truncated": (
+        "The file is cut.",
+        "It ends before it should, so that records are missing. What was there was checked.",
+        "Structure",
+        "Reject",
+    ),
+    "number_as_text": (
+        "Numbers are stored as text.",
+        "The file declares a number and stores text.",
+        "Metadata",
+        "Error",
+    ),
+    "not_a_number": (
+        "The value of a number is no number.",
+        "It was read as missing, and the dataset was checked.",
+        "Format",
+        "Error",
+    ),
     "too_long": (
         "The value is longer than 200 bytes.",
         "A transport file of version 5 holds at most 200 bytes in a value; the rest belongs into supplemental qualifiers.",

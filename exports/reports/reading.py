@@ -1,4 +1,4 @@
-"""Datasets of a folder, whoever wrote them, and what could not be read, as a report tells it."""
+"""Datasets of a folder, whoever wrote them, with what could not be read as a report tells it."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from validators.datasets.shape import Dataset
 
 
 def read_all(place: Path) -> tuple[list[Dataset], list[Unread]]:
-    """Return the datasets of a folder (or of one file) by name, and what could not be read."""
-    reading = read_datasets(place)
-    return list(reading.datasets), [Unread(one.file, one.reason, one.is_fault) for one in reading.unreadable]
+    """Return the datasets of a folder (or of one file), and the files that are none; a second copy of a dataset is no fault."""
+    read = read_datasets(place)
+    unread = [Unread(one.file, one.reason, one.is_fault) for one in read.unreadable]
+    return list(read.datasets), unread
