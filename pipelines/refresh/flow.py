@@ -8,11 +8,12 @@ from pipelines.ingest.flow import ingest
 from pipelines.ingest.run import is_closed
 from pipelines.marts.flow import marts
 from pipelines.sdtm.flow import sdtm
+from pipelines.submission.flow import submission
 
 
 @flow(name="refresh")
 async def refresh(study: str, request: str | None = None) -> None:
-    """Pull `study` from REDCap, take a snapshot when something changed, and export SDTM from it.
+    """Pull `study` from REDCap, take a snapshot when something changed, export SDTM from it, and check and package it.
 
     `request` is the id of the request that asked for this run, when somebody did. A part that fails ends the run: what
     was derived before stays as it is, and nothing is derived from a half.
@@ -23,3 +24,4 @@ async def refresh(study: str, request: str | None = None) -> None:
     await ingest(study, request=request)
     await marts(study)
     await sdtm(study)
+    await submission(study)
