@@ -30,7 +30,20 @@ from datamodel.kernel.settings import settings
 from datamodel.rehearsal import surfaces
 
 #: Importing a room declares its pages.
-ROOMS = (overview, participants, records, discrepancies, connections, standards, validation, exports, audit, access, own, accounts)
+ROOMS = (
+    overview,
+    participants,
+    records,
+    discrepancies,
+    connections,
+    standards,
+    validation,
+    exports,
+    audit,
+    access,
+    own,
+    accounts,
+)
 _KINDS = {
     "shell.css": "text/css",
     "shell.js": "text/javascript",

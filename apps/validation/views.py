@@ -45,7 +45,12 @@ def filters(state: ValidationState) -> dict[str, Any]:
     every = {"size": "small", "margin": 0}
     return {
         "show": pmui.RadioButtonGroup(
-            label="Show", value=state.show, options={words: key for key, words in SHOWS.items()}, max_width=420, sizing_mode="stretch_width", **every
+            label="Show",
+            value=state.show,
+            options={words: key for key, words in SHOWS.items()},
+            max_width=420,
+            sizing_mode="stretch_width",
+            **every,
         ),
         "severity": pmui.Select(
             label="Severity",
