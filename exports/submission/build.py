@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from exports.packages.read import read_dataset
 from exports.reports.check import Asked, Catalogue, check
 from exports.reports.document import to_json
 from exports.reports.model import Report
 from exports.reports.page import to_html
 from exports.reports.workbook import write_workbook
 from exports.sdtm.dataset import SdtmDataset
-from exports.submission.files import as_checked, write_exchange, write_transport
+from exports.submission.files import write_exchange, write_transport
 from exports.submission.guide import guide
 from exports.submission.manifest import MANIFEST, File, Manifest, Source, described
 from exports.submission.place import appearing
@@ -57,7 +58,7 @@ def build_package(target: Path, contents: Contents) -> Package:
     """
     with appearing(target) as root:
         files = _data(root, contents)
-        report = _validated(contents, _place(root, contents) / DEFINE if contents.define else None)
+        report = _validated(contents, _place(root, contents))
         files += _told(root, report)
         files.append(_guide(root, contents, report, files))
         manifest = Manifest(
@@ -89,7 +90,8 @@ def _data(root: Path, contents: Contents) -> list[File]:
     return files
 
 
-def _validated(contents: Contents, define: Path | None) -> Report:
+def _validated(contents: Contents, place: Path) -> Report:
+    """Run the rules on the transport files as they were written."""
     source = contents.source
     asked = Asked(
         standard=source.standard,
@@ -103,11 +105,11 @@ def _validated(contents: Contents, define: Path | None) -> Report:
         more=tuple((words, str(getattr(source, name))) for words, name in _HEAD),
     )
     return check(
-        as_checked(contents.datasets),
+        [read_dataset(place / f"{name.lower()}.xpt") for name in contents.datasets],
         contents.catalogue,
         asked,
         library=contents.library,
-        define=read_define(define) if define else None,
+        define=read_define(place / DEFINE) if contents.define else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The datasets of a package as files, and as a validator reads them."""
+"""The datasets of a package as files."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,6 @@ from exports.packages.datasetjson import Field, Header, field_of, write_dataset_
 from exports.packages.xpt import write_xpt
 from exports.sdtm.dataset import SdtmDataset
 from exports.submission.manifest import Source
-from validators.datasets.shape import Dataset, Variable
 
 
 def write_transport(folder: Path, datasets: Mapping[str, SdtmDataset]) -> dict[str, Path]:
@@ -57,22 +56,4 @@ def _fields(one: SdtmDataset) -> list[Field]:
             key=keys.get(v.name),
         )
         for v in one.variables
-    ]
-
-
-def as_checked(datasets: Mapping[str, SdtmDataset]) -> list[Dataset]:
-    """Return the datasets as a validator takes them: text as text, numbers as Float64."""
-    return [
-        Dataset(
-            name=name,
-            label=one.label,
-            variables=tuple(
-                Variable(v.name, v.label, "Num" if v.type == "num" else "Char", v.length) for v in one.variables
-            ),
-            frame=one.frame.select(
-                pl.col(v.name).cast(pl.Float64 if v.type == "num" else pl.String) for v in one.variables
-            ),
-            file=f"{name.lower()}.xpt",
-        )
-        for name, one in datasets.items()
     ]
