@@ -1,13 +1,15 @@
 """Fifty marked secrets and identifying values through every door; then none of them is anywhere it could be read.
 
-Looked at: every row of every table, every file below the home folder, every log line of whatever level, every answer over HTTP with
+Looked at: every row of every table, every file below the home folder (snapshots, workbooks, CSV, Parquet among them), every log line of whatever level, every answer over HTTP with
 its headers and address, every refusal, and the reprs of what was passed around.
 """
 
 import base64
+import io
 import logging
 import re
 import secrets
+import zipfile
 from contextlib import suppress
 
 import duckdb
@@ -34,10 +36,13 @@ from datamodel.participants import identity
 from datamodel.vault.keyring import keyring
 from datamodel.vault.keys import load_key, load_roots
 from datamodel.vault.seal import Foreign, Place
+from exports.extracts.make import Asked, make
+from exports.marts.reader import open_snapshot
 from metricis.local import keys
 from pipelines.clients.redcap import Patience, RedcapClient
 from pipelines.custody.steps import seal, verify_all
 from pipelines.intake.steps import drain
+from pipelines.marts.steps import snapshot
 from tests.integration.test_edge import consent_body, send
 from tests.integration.test_identity import member
 from tests.support.capture import STUDY, build
@@ -246,6 +251,21 @@ def through_the_command_line(scene, heard, owner_url, home):
         heard.hear(CliRunner().invoke(app, command).output)
 
 
+def through_files(scene, heard, home):
+    """Take a snapshot, and everything away from it that can be: workbooks, CSV, Parquet."""
+    taken = snapshot(scene.url, study=STUDY, folder=settings().marts_folder)
+    for actor in (scene.owner, scene.service()):
+        opened = open_snapshot(settings().marts_folder, STUDY, unblinded=True)
+        for form in ("xlsx", "csv", "parquet"):
+            made = make(opened, Asked("forms", form), protocol_id="CANARY", software="test")
+            with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+                archive.extractall(home / "taken" / actor.kind / form)
+            for book in (home / "taken" / actor.kind / form).glob("*.xlsx"):
+                with zipfile.ZipFile(book) as inner:
+                    inner.extractall(book.with_suffix(""))
+    heard.hear(taken, opened, opened.frame("participants"))
+
+
 def test_no_secret_and_no_identifying_value_is_found_anywhere(scene, owner_url, server_url, home, caplog, capfd):
     canary, heard = Canaries(), Heard()
     for ours in ("httpx", "httpcore"):  # the browser of this test, which knows its own cookies
@@ -254,6 +274,7 @@ def test_no_secret_and_no_identifying_value_is_found_anywhere(scene, owner_url, 
         through_actions(scene, canary, heard, owner_url)
         through_http(scene, canary, heard)
         through_the_command_line(scene, heard, owner_url, home)
+        through_files(scene, heard, home)
     assert len(canary.marks) >= NUMBER
     assert canary.found(f"x {canary.marks[0]} y") == {canary.marks[0]}  # it would be found
     assert canary.found(base64.b64encode(f"some words {canary.marks[1]} and more".encode())) == {canary.marks[1]}
@@ -300,9 +321,10 @@ def test_a_flow_s_parameters_name_what_to_do_and_carry_no_secret():
     from pipelines.marts import flow as marts
     from pipelines.refresh import flow as refresh
     from pipelines.sdtm import flow as sdtm
+    from pipelines.submission import flow as submission
 
     named = {}
-    for module in (custody, ingest, inbox, marts, refresh, sdtm):
+    for module in (custody, ingest, inbox, marts, refresh, sdtm, submission):
         for name, one in vars(module).items():
             if hasattr(one, "fn") and type(one).__name__ == "Flow":
                 named[name] = set(inspect.signature(one.fn).parameters)
