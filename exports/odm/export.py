@@ -10,7 +10,7 @@ from typing import Final
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
-from datamodel.kernel.errors import BadInputError, NotFoundError, require
+from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from datamodel.study.protocol import Event, Protocol
@@ -22,6 +22,12 @@ from exports.odm.shape import NAMESPACE, visible
 from exports.odm.xml import XmlWriter
 
 _CHUNK: Final = 1 << 20
+_BLINDED: Final = Refused(
+    "blinded-audit",
+    "Audit records tell when blinded values changed and why, in words that people typed; you may not see those in this study. "
+    "Nothing was written.",
+    "Export without audit records, or ask the study's owner for unblinded access, which two people give.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def export(
     Raises
     ------
     RefusedError
-        When the actor may not export data; with `has_audit`, when the actor may not read the audit trail.
+        When the actor may not export data; with `has_audit`, when the actor may not read the audit trail, or is blinded.
     BadInputError
         When `out` exists, the version is none that is written, or audit records are asked for in 2.0.
     NotFoundError
@@ -64,6 +70,8 @@ def export(
         require(may(actor, "study:data:export", study=study))
         if has_audit:
             require(may(actor, "study:audit:read", study=study))
+            if not may(actor, "study:blinded:read", study=study):
+                raise RefusedError(_BLINDED)
         about = studies.study(session, study)
     _check(out, version, has_audit=has_audit)
     membership = actor.membership(study)

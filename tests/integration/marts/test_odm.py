@@ -145,6 +145,8 @@ def test_a_blinded_reader_gets_no_blinded_field_neither_as_data_nor_as_metadata(
 def test_who_may_not_gets_nothing_and_a_file_is_never_overwritten(write, trial, tmp_path):
     with pytest.raises(RefusedError):
         write("no.xml", actor=person(trial, "coordinator"), has_audit=True)
+    with pytest.raises(RefusedError, match="when blinded values changed"):
+        write("no.xml", actor=person(trial, "owner"), has_audit=True)
     write("there.xml")
     with pytest.raises(BadInputError, match="exists"):
         write("there.xml")
