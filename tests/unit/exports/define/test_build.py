@@ -1,6 +1,10 @@
 """The Define of derived datasets says what they are: made from the mapping, valid, read back equal."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 from lxml import etree
@@ -58,3 +62,21 @@ def test_types_lengths_keys_and_codelists_follow_from_values_and_mapping():
     assert tuple(sorted(keyed, key=keyed.get)) == load_spec("cdiscpilot").domain("VS").keys
     assert table.class_ == "FINDINGS"
     assert {one.oid for one in define.methods} == {ref.method for ref in table.refs if ref.method}
+
+
+def test_odmlib_reads_and_writes_it_and_nothing_is_lost(tmp_path):
+    """By a process of its own: odmlib wants a package whose name is one of our folders'."""
+    define = made()
+    (tmp_path / "define.xml").write_bytes(define_bytes(define))
+    (tmp_path / "through.py").write_text(
+        "from odmlib.define_loader import XMLDefineLoader\n"
+        "from odmlib.loader import ODMLoader\n"
+        'loader = ODMLoader(XMLDefineLoader(model_package="define_2_1", ns_uri="http://www.cdisc.org/ns/def/v2.1"))\n'
+        'loader.open_odm_document("define.xml")\n'
+        'loader.root().write_xml("back.xml")\n'
+    )
+    oracles = Path(__file__).parents[3] / "support" / "oracles"
+    subprocess.run(
+        [sys.executable, "through.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(oracles)}, check=True
+    )
+    assert parse_define((tmp_path / "back.xml").read_bytes(), "back.xml") == define
