@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,7 @@ def run(
     A file that cannot be read is named in the report and never ends the run. Exit 0: the run ended, whatever it found;
     2: it could not begin, since something named here is wrong.
     """
+    from datamodel.kernel.clock import system_clock
     from exports.reports.check import Asked, check
     from exports.reports.document import to_json
     from exports.reports.standards import standards
@@ -48,7 +48,7 @@ def run(
     asked = Asked(
         standard=standard,
         version=version,
-        generated=datetime.now(UTC),
+        generated=system_clock(),
         rules=frozenset(rule or ()),
         domains=frozenset(domain or ()),
         listed=details or None,

@@ -130,7 +130,7 @@ PAGES.declare(
         permission="study:discrepancies:read",
         build=validation,
         rail="Study",
-        key="v",
+        key="c",
         icon="validation",
         order=45,
     )

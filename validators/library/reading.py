@@ -5,12 +5,13 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 from lxml import etree
 
+from datamodel.kernel.clock import system_clock
 from datamodel.kernel.errors import BadInputError
 from validators.library.facts import codelist_names
 from validators.library.terminology import Codelist, Term, Terminology, digest
@@ -120,7 +121,7 @@ def _dated(name: str, *, stated: str, asked: str) -> str:
         day = date.fromisoformat(found)
     except ValueError as error:
         raise BadInputError(f"{name}: {found} is no date; allowed is YYYY-MM-DD. Nothing was loaded.") from error
-    today = datetime.now(tz=UTC).date()
+    today = system_clock().date()
     if not FIRST <= day <= today:
         raise BadInputError(
             f"{name}: packages are dated from {FIRST} to today ({today}); this one has {found}. Nothing was loaded."

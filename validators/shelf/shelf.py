@@ -8,10 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from datamodel.kernel.clock import system_clock
 from datamodel.kernel.errors import BadInputError, FaultError, NotFoundError
 
 Kind = Literal["ct", "rules"]
@@ -154,7 +154,7 @@ def hashed(files: Mapping[str, bytes]) -> str:
 
 def now() -> str:
     """Return the present moment in UTC, to the second."""
-    return datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return system_clock().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _named(kind: Kind) -> str:

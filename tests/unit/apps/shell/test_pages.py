@@ -50,7 +50,11 @@ def test_whoever_is_no_member_reads_the_same_words_as_for_a_study_that_is_not_th
 
 
 def test_the_rail_holds_only_what_a_role_may_open():
-    assert [page.title for page in PAGES.open_to(actor("viewer"), "demo")] == ["Overview", "Audit trail"]
+    assert [page.title for page in PAGES.open_to(actor("viewer"), "demo")] == [
+        "Overview",
+        "Data standards",
+        "Audit trail",
+    ]
     assert "Sync runs" in [page.title for page in PAGES.open_to(actor("coordinator"), "demo")]
     page, named = PAGES.at("/app/demo/participants")
     assert isinstance(may_open(page, actor("viewer"), named), Refused)
