@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from apps import cookies
 from apps.shell.pages import PAGES
 from datamodel.access.actor import KNOCKING, Actor
+from datamodel.anchors.record import Anchors
 from datamodel.checkpoints.heads import Record
 from datamodel.connections.address import target
 from datamodel.custody import actions as custody
@@ -193,13 +194,17 @@ def _ledger(place: Place) -> Line:
 
 
 def _anchors(given: Settings) -> Line:
-    folder = Record(given.home).folder
-    heads = sorted(folder.glob("*.leaves")) if folder.is_dir() else []
+    to_do = (
+        "Start the dispatcher, which seals the ledger; then let an outside party vouch for its newest head: "
+        "`metricis ledger stamp`, or `metricis ledger witness`."
+    )
+    kept = Anchors(Record(given.home))
+    try:
+        kinds, is_anchored = sorted({one.kind for one in kept.standing()}), kept.is_anchored()
+    except MetricisError as error:
+        return Line("anchors", is_green=False, found=str(error), to_do=to_do)
     return Line(
-        "anchors",
-        bool(heads) and Record(given.home).identity() is not None,
-        f"{len(heads)} trees are written down in {folder.name}/, outside the database",
-        "Start the dispatcher, which seals the ledger, and let the folder be copied where the database's owner cannot write.",
+        "anchors", is_anchored, f"behind the ledger's signed heads: {', '.join(kinds)}; two kinds are needed", to_do
     )
 
 

@@ -7,6 +7,8 @@ import psycopg
 import pytest
 
 from datamodel.access import actions as access
+from datamodel.anchors.record import Anchors
+from datamodel.checkpoints.heads import Record
 from datamodel.connections import actions as connections
 from datamodel.connections.mapping import Mapping
 from datamodel.custody import actions as custody
@@ -16,6 +18,7 @@ from datamodel.kernel.unit import unit_of_work
 from datamodel.vault.signing import load_signer, verifies
 from metricis.local.cutover import Place, check
 from pipelines.custody.steps import seal
+from tests.attacks.test_anchors import Somebody
 from tests.support.capture import STUDY, build
 
 
@@ -38,6 +41,8 @@ def proper(scene, home, monkeypatch):
     monkeypatch.setenv("METRICIS_BASE_URL", "https://metricis.example.org")
     monkeypatch.setenv("METRICIS_REDCAP_HOSTS", "redcap.example.org")
     settings.cache_clear()
+    kept, witness = Anchors(Record(home)), Somebody()
+    kept.keep_witness(witness.cosigned(kept.newest()[1]), key=witness.witness.line())
     with unit_of_work(scene.url, scene.installer) as unit:
         custody.record_restore(unit, how="on a second machine, of yesterday; its ledger verified")
         for name in ("ada", "bob"):
@@ -126,6 +131,15 @@ def test_a_wrong_database_turns_its_row_red(proper, owner_url, server_url, state
 def test_an_application_that_is_the_owner_is_red(proper, owner_url, server_url):
     found = check(Place(settings(), owner_url, owner_url), proper.installer, STUDY)
     assert "database role" in red(found)
+
+
+def test_heads_that_nobody_else_saw_turn_the_anchors_red(proper, owner_url, home):
+    assert "anchors" not in red(look(proper, owner_url))
+    for path in Anchors(Record(home)).folder.glob("*.note"):
+        path.unlink()
+    (row,) = [one for one in look(proper, owner_url).lines if one.name == "anchors"]
+    assert not row.is_green
+    assert "metricis ledger witness" in row.to_do
 
 
 def test_who_may_not_is_refused_and_a_restore_needs_words(proper, owner_url):
