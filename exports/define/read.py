@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from lxml import etree
-
 from datamodel.kernel.errors import BadInputError
 from exports.define.names import DEF, DEF_2_0, DOMAIN, ODM, XLINK
 from validators.library.define import (
@@ -27,9 +25,8 @@ from validators.library.define import (
     ValueList,
     WhereClause,
 )
+from validators.library.xml import LARGEST, RefusedXmlError, parse
 
-#: A Define of more bytes than this is not read: the largest known have a tenth of it.
-LARGEST: Final = 200 * 1024 * 1024
 #: How version 2.0 calls the standards that 2.1 names otherwise.
 _STANDARDS_2_0: Final = {"SDTM-IG": "SDTMIG", "SEND-IG": "SENDIG", "ADaM-IG": "ADaMIG"}
 _ORIGINS_2_0: Final = {"CRF": "Collected", "eDT": "Collected"}
@@ -48,24 +45,16 @@ def read_define(path: str | os.PathLike[str]) -> Define:
         When it is no XML, declares a document type, is too large, or is not a Define-XML 2.0 or 2.1.
     """
     source = Path(path)
-    if source.stat().st_size > LARGEST:
-        raise UnreadableDefineError(f"{source.name} has more than {LARGEST} bytes and was not read as a Define-XML.")
-    return parse_define(source.read_bytes(), source.name)
+    with source.open("rb") as file:  # one byte more than is read tells that it is too large
+        return parse_define(file.read(LARGEST + 1), source.name)
 
 
 def parse_define(content: bytes, name: str = "The Define-XML") -> Define:
     """Read a Define-XML from its bytes; `name` is what messages call it. Errors as `read_define`."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False, remove_comments=True, remove_pis=True
-    )
     try:
-        root: Any = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        raise UnreadableDefineError(
-            f"{name} is not XML that can be read: {error}. Nothing was taken from it."
-        ) from error
-    if root.getroottree().docinfo.doctype:
-        raise UnreadableDefineError(f"{name} declares a document type, which is refused. Remove the DOCTYPE line.")
+        root: Any = parse(content)
+    except RefusedXmlError as error:
+        raise UnreadableDefineError(f"{name} {error} Nothing was taken from it.") from error
     version = root.find(f"{{{ODM}}}Study/{{{ODM}}}MetaDataVersion")
     if root.tag != f"{{{ODM}}}ODM" or version is None:
         raise UnreadableDefineError(f"{name} is not a Define-XML: it has no ODM/Study/MetaDataVersion of ODM 1.3.")

@@ -1,10 +1,19 @@
 """XML that reads files, calls out or swells is refused before anything of it is used."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 
+from datamodel.kernel.errors import BadInputError
+from exports.define.read import read_define as define_of
+from exports.odm.read import OdmFile
 from simulators.redcap.formats import ApiError, parse_xml
+from validators.conformance.define import DefineError
+from validators.conformance.define import read_define as facts_of
+from validators.library import read_terminology
+from validators.library.xml import LARGEST, RefusedXmlError, parse
 
 CANARY = "KanariXml"
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -45,3 +54,48 @@ def test_a_hostile_document_is_refused_at_once_and_reads_nothing(name, encoding,
 
 def test_a_document_without_a_doctype_is_read():
     assert parse_xml('<?xml version="1.0"?><r a="1">ü</r>').text == "ü"
+
+
+def odm_of(path):
+    return [batch.items for batch in OdmFile(path).batches(rows=1000)]
+
+
+@pytest.mark.parametrize("reader", [define_of, facts_of, odm_of, read_terminology], ids=lambda one: one.__module__)
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_every_reader_of_standards_refuses_it_too(reader, name, tmp_path):
+    secret, file = tmp_path / "secret", tmp_path / "SDTM Terminology 2024-03-29.odm.xml"
+    secret.write_text(CANARY)
+    text = PAYLOADS[name].replace("{file}", str(secret))
+    for encoding in ("utf-8", "utf-16"):
+        file.write_bytes(text.encode(encoding))
+        began = time.process_time()
+        with pytest.raises((BadInputError, DefineError)) as refused:
+            reader(file)
+        assert time.process_time() - began < 2
+        assert CANARY not in str(refused.value)
+
+
+def test_what_is_too_large_or_too_deep_is_refused():
+    with pytest.raises(RefusedXmlError, match="bytes; at most"):
+        parse(b" " * (LARGEST + 1))
+    with pytest.raises(RefusedXmlError, match="is not XML that can be read"):
+        parse(b"<r>" * 300 + b"</r>" * 300)
+
+
+def test_swelling_takes_little_memory():
+    """In a process of its own: 64 MB beyond what it begins with, at most."""
+    script = (
+        "import resource, sys\n"
+        "from tests.security.test_xml import PAYLOADS\n"
+        "from validators.library.xml import RefusedXmlError, parse\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for name in ('billion laughs', 'quadratic', 'unclosed', 'behind comments'):\n"
+        "    try:\n"
+        "        parse(PAYLOADS[name].encode())\n"
+        "    except RefusedXmlError:\n"
+        "        continue\n"
+        "    sys.exit(3)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) * (1 if sys.platform == "linux" else 1 / 1024) < 64 * 1024

@@ -7,6 +7,8 @@ from typing import Any
 
 from lxml import etree
 
+from validators.library.xml import LARGEST, RefusedXmlError, parse
+
 #: What Define-XML calls a value that people collected, in 2.0 and 2.1.
 COLLECTED = frozenset({"CRF", "Collected"})
 
@@ -48,14 +50,11 @@ def read_define(path: Path) -> DefineFacts:
     """
     if not path.exists():
         raise DefineError(f"The Define-XML {path.name} is not there.")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
     try:
-        tree = etree.fromstring(path.read_bytes(), parser)
-    except etree.XMLSyntaxError as error:
-        raise DefineError(f"The Define-XML {path.name} cannot be read: {error}.") from error
-    if b"<!DOCTYPE" in path.read_bytes():
-        raise DefineError(f"The Define-XML {path.name} declares a document type; that is refused.")
-    return facts(tree)
+        with path.open("rb") as file:
+            return facts(parse(file.read(LARGEST + 1)))
+    except RefusedXmlError as error:
+        raise DefineError(f"The Define-XML {path.name} {error}") from error
 
 
 def facts(tree: Any) -> DefineFacts:

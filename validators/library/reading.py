@@ -15,6 +15,7 @@ from datamodel.kernel.clock import system_clock
 from datamodel.kernel.errors import BadInputError
 from validators.library.facts import codelist_names
 from validators.library.terminology import Codelist, Term, Terminology, digest
+from validators.library.xml import RefusedXmlError, parse
 
 #: Largest file that is read, in bytes; the newest packages are below 40 MB.
 LARGEST: Final = 200_000_000
@@ -212,13 +213,10 @@ def _from_text(content: bytes, name: str) -> Read:
 
 
 def _from_odm(content: bytes, name: str) -> Read:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False, load_dtd=False)
     try:
-        root = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        raise BadInputError(f"{name} is no well-formed XML: {error.msg}. Nothing was loaded. {ALLOWED}") from error
-    if getattr(root.getroottree().docinfo, "doctype", ""):
-        raise BadInputError(f"{name} has a DOCTYPE, which no file of NCI has. Nothing was loaded.")
+        root = parse(content)
+    except RefusedXmlError as error:
+        raise BadInputError(f"{name} {error} Nothing was loaded. {ALLOWED}") from error
     if root.tag != f"{ODM}ODM" or root.find(f".//{ODM}CodeList") is None:
         raise BadInputError(
             f"{name} is XML of {etree.QName(root).localname!r} without codelists of ODM 1.3. Nothing was loaded. {ALLOWED}"
