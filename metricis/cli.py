@@ -8,6 +8,7 @@ import typer
 
 from datamodel.kernel.errors import MetricisError, outcome
 from metricis.database import app as database_app
+from metricis.install import app as install_app
 from metricis.ledger import app as ledger_app
 from metricis.odm import app as odm_app
 from metricis.package import package
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(database_app, name="db")
+app.add_typer(install_app, name="install")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(odm_app, name="odm")
 app.add_typer(rules_app, name="rules")

@@ -17,6 +17,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "system:studies:create": "create studies",
     "system:keys:rotate": "change the keys that secrets are sealed with",
     "system:cutover:check": "check whether a study may go live",
+    "system:files:record": "record which files of the program belong on this machine",
     "system:rehearsal:manage": "move the simulated day and use what is for development only",
     "study:overview:read": "see the study's overview",
     "study:participants:read": "see participants by pseudonym",

@@ -1,8 +1,9 @@
 """The verbs: change keys, seal values anew, take keys out of use. Each is one transaction on the owner's address."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from datamodel.access.actor import Actor
@@ -10,6 +11,8 @@ from datamodel.access.rights import may
 from datamodel.approvals import actions as approvals
 from datamodel.approvals import reads as waiting
 from datamodel.audit import ledger
+from datamodel.custody.files import Change
+from datamodel.custody.installed import ACTION, SUBJECT
 from datamodel.kernel.errors import BadInputError, Refused, RefusedError, require
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
@@ -114,4 +117,18 @@ def record_restore(unit: UnitOfWork[Actor], *, how: str) -> UUID:
         )
     return ledger.record(
         unit, "custody.record_restore", subject="backup:installation", change={"new": {"how": how.strip()}}
+    )
+
+
+def record_files(
+    unit: UnitOfWork[Actor], *, told: Mapping[str, Any], release: str = "", changes: Sequence[Change] = ()
+) -> UUID:
+    """Write down which files of the program belong here, signed (`installed.sign`); from then on starts are held against them.
+
+    `release` and `changes` say what was recorded before and which files differ from it.
+    """
+    require(may(unit.actor, "system:files:record"))
+    named = {kind: [one.path for one in changes if one.kind == kind] for kind in ("altered", "missing", "extra")}
+    return ledger.record(
+        unit, ACTION, subject=SUBJECT, change={"old": {"release": release}, "new": {**told, "changes": named}}
     )

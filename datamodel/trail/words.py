@@ -73,6 +73,7 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "custody.change_study_key": "The study's key was changed",
     "custody.end_rotation": "A change of keys was finished",
     "custody.record_cutover": "The study was checked for going live",
+    "custody.record_files": "Which files of the program belong here was recorded",
     "custody.record_restore": "A restored backup was tested",
     "custody.seal_anew": "Secrets were sealed anew with the present key",
     "discrepancies.answer": "A data question was answered",

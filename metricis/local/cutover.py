@@ -18,6 +18,7 @@ from datamodel.anchors.record import Anchors
 from datamodel.checkpoints.heads import Record
 from datamodel.connections.address import target
 from datamodel.custody import actions as custody
+from datamodel.custody import files, installed
 from datamodel.custody import reads as custody_reads
 from datamodel.custody.start import check_start
 from datamodel.kernel.errors import MetricisError, NotFoundError
@@ -111,6 +112,7 @@ def _lines(place: Place, session: Session, study: Found[Any], now: Any) -> Itera
         "root key", lambda: check_start(place.app_url, given=given), "it opens this database; nothing is in plain text"
     )
     yield _tried("ledger key", lambda: load_signer(given, may_make=False), "the ledger's heads can be signed")
+    yield _files(place)
     yield _leftovers(given)
     yield _rotation(session, given, now)
     yield _ledger(place)
@@ -148,6 +150,20 @@ def _tried(name: str, attempt: Callable[[], object], well: str) -> Line:
     except MetricisError as error:
         return Line(name, is_green=False, found=str(error), to_do="Do what the sentence says, then check again.")
     return Line(name, is_green=True, found=well, to_do="")
+
+
+def _files(place: Place) -> Line:
+    to_do = "Check the files against the release, then run `metricis install record`."
+    try:
+        found = installed.look(place.app_url, given=place.settings)
+    except MetricisError as error:
+        return Line("installed files", is_green=False, found=str(error), to_do="Do what the sentence says.")
+    if found.recorded is None:
+        return Line("installed files", is_green=False, found="nobody recorded which belong here", to_do=to_do)
+    told = f"{found.files} files as recorded on {found.recorded.at:%Y-%m-%d} by {found.recorded.by}"
+    if found.changes:
+        told = f"{len(found.changes)} differ: {files.in_words(list(found.changes))}"
+    return Line("installed files", found.is_ok, told, "" if found.is_ok else to_do)
 
 
 def _leftovers(given: Settings) -> Line:

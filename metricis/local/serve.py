@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from metricis.local import files
 from metricis.local.installation import enter
 from metricis.local.keys import check_start
 
@@ -11,7 +12,9 @@ def serve(*, host: str, port: int) -> None:
     from datamodel.kernel.settings import settings
 
     enter()
-    check_start(settings().database_url.get_secret_value())
+    url = settings().database_url.get_secret_value()
+    check_start(url)
+    files.check_start(url)
     uvicorn.run(
         "apps.web:create_app",
         factory=True,

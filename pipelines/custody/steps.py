@@ -10,6 +10,8 @@ from datamodel.audit.verify import Verdict
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.sealer import AlteredError, Sealer
 from datamodel.checkpoints.verify import verify
+from datamodel.custody.installed import check_files
+from datamodel.custody.start import check_start
 from datamodel.kernel.errors import FaultError, TransientFault
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import sealing
@@ -20,6 +22,13 @@ logger = logging.getLogger("metricis.ledger")
 TICK: Final = 0.1
 #: Seconds between two looks at the lag, and the wait after something went wrong.
 LOOK: Final = 5.0
+
+
+def ready() -> None:
+    """Refuse to run a flow with keys or files of the program that are not as they must be; the first step of a deployment."""
+    url = settings().database_url.get_secret_value()
+    check_start(url)
+    check_files(url)
 
 
 def seal(url: str) -> int:

@@ -9,6 +9,7 @@ import psycopg
 from prefect.deployments.flow_runs import arun_deployment
 
 from datamodel.connections import reads as connections
+from datamodel.custody.installed import check_files
 from datamodel.custody.start import check_start
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import MetricisError
@@ -75,11 +76,13 @@ def _requests(url: str) -> list[tuple[str, object]]:
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    check_start(settings().database_url.get_secret_value())
+    url = settings().database_url.get_secret_value()
+    check_start(url)
+    check_files(url)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sealing = asyncio.create_task(custody.keep_sealing(settings().database_url.get_secret_value(), stop))
+    sealing = asyncio.create_task(custody.keep_sealing(url, stop))
     listening = asyncio.create_task(dispatch(stop))
     await asyncio.wait({asyncio.create_task(stop.wait()), sealing}, return_when=asyncio.FIRST_COMPLETED)
     await sealing

@@ -12,6 +12,7 @@ from datamodel.checkpoints.heads import Record
 from datamodel.connections import actions as connections
 from datamodel.connections.mapping import Mapping
 from datamodel.custody import actions as custody
+from datamodel.custody import files, installed
 from datamodel.kernel.errors import BadInputError, RefusedError
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
@@ -43,7 +44,10 @@ def proper(scene, home, monkeypatch):
     settings.cache_clear()
     kept, witness = Anchors(Record(home)), Somebody()
     kept.keep_witness(witness.cosigned(kept.newest()[1]), key=witness.witness.line())
+    found = files.listed(files.here())
     with unit_of_work(scene.url, scene.installer) as unit:
+        told = installed.sign(files.written(found), number=len(found), given=settings())
+        custody.record_files(unit, told=told)
         custody.record_restore(unit, how="on a second machine, of yesterday; its ledger verified")
         for name in ("ada", "bob"):
             access.create_account(
@@ -111,6 +115,8 @@ def test_a_wrong_setting_turns_its_row_red(proper, owner_url, monkeypatch, varia
         ("update app.audit_event set change = '{\"new\": 1}' where seq = 2", "ledger"),
         ("delete from app.audit_entry where position = 2", "ledger"),
         ("update app.alembic_version set version_num = '0001'", "migrations"),
+        ("update app.audit_event set subject = '' where action = 'custody.record_files'", "installed files"),
+        ("update app.audit_event set change = '{}' where action = 'custody.record_files'", "installed files"),
         ("alter table app.participant no force row level security", "row-level security"),
         ("update app.data_key set made_at = now() - interval '2 years'", "rotation"),
         ("update app.audit_event set at = at - interval '200 days'", "backup tested"),
@@ -131,6 +137,14 @@ def test_a_wrong_database_turns_its_row_red(proper, owner_url, server_url, state
 def test_an_application_that_is_the_owner_is_red(proper, owner_url, server_url):
     found = check(Place(settings(), owner_url, owner_url), proper.installer, STUDY)
     assert "database role" in red(found)
+
+
+def test_a_file_that_was_put_in_turns_the_installed_files_red(proper, owner_url, monkeypatch):
+    listed = files.listed
+    monkeypatch.setattr(files, "listed", lambda place: listed(place) | {"apps/extra.py": "0" * 64})
+    (row,) = [one for one in look(proper, owner_url).lines if one.name == "installed files"]
+    assert not row.is_green
+    assert "apps/extra.py (extra)" in row.found
 
 
 def test_heads_that_nobody_else_saw_turn_the_anchors_red(proper, owner_url, home):

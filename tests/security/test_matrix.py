@@ -21,6 +21,7 @@ from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
 from datamodel.connections.mapping import Mapping
 from datamodel.consent import actions as consent
+from datamodel.custody import actions as custody
 from datamodel.discrepancies import actions as discrepancies
 from datamodel.discrepancies import reads as discrepancy_reads
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
@@ -103,6 +104,7 @@ ACTS = {
     "system:users:manage": lambda unit, where, code: access.create_account(unit, kind="robot", name="X"),  # noqa: ARG005
     "system:studies:create": lambda unit, where, code: study.create_study(unit, code="B d", protocol_id="", title=""),  # noqa: ARG005
     "system:keys:rotate": lambda unit, where, code: approvals.propose(unit, "key_change", "", {}),  # noqa: ARG005
+    "system:files:record": lambda unit, where, code: custody.record_files(unit, told={}),  # noqa: ARG005
     "study:overview:read": lambda unit, where, code: participant_reads.status_counts(  # noqa: ARG005
         unit.session, unit.actor, study=where
     ),
