@@ -16,10 +16,11 @@ Exit code 0: nothing is wrong. 1: something is. 2: this is not a bundle.
 
 import argparse
 import base64
-import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +28,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
-FORMAT = "metricis-ledger-bundle/1"
+FORMAT, EVENTS = "metricis-ledger-bundle/1", "events.jsonl"
 PROOF_FORMAT = "metricis-inclusion-proof/1"
-#: bytes that stand for an algorithm in a key -> its name, its class, the length of a public key
+#: bytes read in one go, and what a line says before its study: no text can hold it, as a quote in a text is escaped
+BLOCK, STUDY = 1 << 20, b',"study_id":'
+#: bytes that stand for an algorithm in a key -> its name, class, length of a public key
 ALGORITHMS = {
     b"\x01": ("ed25519", Ed25519PublicKey, 32),
     b"\xffmetricis ml-dsa-65": ("ml-dsa-65", MLDSA65PublicKey, 1952),
@@ -55,40 +58,50 @@ class NotABundleError(Exception):
 
 def leaf_of(event: bytes) -> bytes:
     """Return the hash of a leaf (2.1.1)."""
-    return hashlib.sha256(b"\x00" + event).digest()
+    return sha256(b"\x00" + event).digest()
 
 
 def node_of(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node (2.1.1)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 class Tree:
-    """A tree that grows: the roots of its complete subtrees, largest first, with their heights."""
+    """A tree over leaves that are there: every root that it had on the way is found from its complete subtrees."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[tuple[int, bytes]] = []
+        #: complete subtrees: `levels[k][i]` is over the leaves from i·2^k to (i + 1)·2^k
+        self.levels: list[list[bytes]] = [[]]
         #: line of the bundle of each leaf, from 1
         self.positions: list[int] = []
 
-    def grow(self, leaf: bytes, position: int) -> None:
-        """Add a leaf."""
-        height, top = 0, leaf
-        while self.peaks and self.peaks[-1][0] == height:
-            top = node_of(self.peaks.pop()[1], top)
-            height += 1
-        self.peaks.append((height, top))
-        self.positions.append(position)
-        self.size += 1
+    @property
+    def size(self) -> int:
+        """How many leaves there are."""
+        return len(self.levels[0])
 
-    def root(self) -> bytes:
-        """Return the root over all leaves so far (2.1.1; of an empty tree the hash of nothing)."""
-        if not self.peaks:
-            return hashlib.sha256().digest()
-        top = self.peaks[-1][1]
-        for _, left in reversed(self.peaks[:-1]):
-            top = node_of(left, top)
+    def grow(self, leaves: list[bytes], positions: Iterable[int]) -> None:
+        """Add leaves and every subtree that they complete."""
+        self.levels[0] += leaves
+        self.positions += positions
+        for height, below in enumerate(self.levels, start=1):
+            if height == len(self.levels) and len(below) > 1:
+                self.levels.append([])
+            if height < len(self.levels):
+                at = 2 * len(self.levels[height])
+                pairs = zip(below[at::2], below[at + 1 :: 2], strict=False)
+                self.levels[height] += [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+
+    def root(self, size: int) -> bytes:
+        """Return the root over the first `size` leaves (2.1.1; of no leaf the hash of nothing)."""
+        peaks, after = [], 0
+        for height in reversed(range(size.bit_length())):
+            if size >> height & 1:
+                peaks.append(self.levels[height][after >> height])
+                after += 1 << height
+        top = peaks.pop() if peaks else sha256().digest()
+        while peaks:
+            top = node_of(peaks.pop(), top)
         return top
 
 
@@ -125,7 +138,7 @@ def keys_of(text: str) -> tuple[str, dict[bytes, bytes]]:
         head = next((one for one in ALGORITHMS if raw.startswith(one)), None)
         if head is None or len(raw) - len(head) != ALGORITHMS[head][2]:
             raise NotABundleError("a line of the keys is of no known algorithm or length")
-        identity = hashlib.sha256(origin.encode() + b"\n" + raw).digest()[:4]
+        identity = sha256(origin.encode() + b"\n" + raw).digest()[:4]
         if identity.hex() != told or name not in ("", origin):
             raise NotABundleError("a line of the keys does not fit its own id, or names another log")
         name = origin
@@ -172,7 +185,7 @@ def signature_problem(head: SignedHead, keys: dict[bytes, bytes]) -> str:
     good = set()
     for raw, algorithm in keys.items():
         name, kind, length = ALGORITHMS[algorithm]
-        identity = hashlib.sha256(head.origin.encode() + b"\n" + raw).digest()[:4]
+        identity = sha256(head.origin.encode() + b"\n" + raw).digest()[:4]
         for signer, told, signature in head.signatures:
             if signer != head.origin or told != identity:
                 continue
@@ -211,9 +224,9 @@ class Verification:
         self.problems.append({"study": study, "position": position, "kind": kind, "detail": detail})
 
     def check_files(self) -> None:
-        """Compare every file with the hash that `bundle.json` gives."""
+        """Compare every file with the hash that `bundle.json` gives; the events are held against the signed heads instead."""
         for name, told in self.about["files"].items():
-            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != told:
+            if name != EVENTS and sha256((self.folder / name).read_bytes()).hexdigest() != told:
                 self.problem("", 0, "file", f"{name} is not the file that bundle.json names.")
 
     def take_heads(self, text: str, where: str) -> None:
@@ -222,45 +235,63 @@ class Verification:
             if head.origin != self.log and not head.origin.startswith(f"{self.log}/"):
                 self.problem("", 0, "identity", f"A head in {where} names the log “{head.origin}”, not “{self.log}”.")
             elif why := signature_problem(head, self.keys):
-                self.problem(
-                    study_of(head.origin), head.size, "signature", f"A head in {where} of size {head.size}: {why}."
-                )
+                detail = f"A head in {where} of size {head.size}: {why}."
+                self.problem(study_of(head.origin), head.size, "signature", detail)
             else:
                 self.wanted.setdefault((head.origin, head.size), []).append((head.root, where))
 
     def take_events(self) -> int:
-        """Hash every event into its trees, comparing heads on the way; return how many there are."""
-        lines = (self.folder / "events.jsonl").read_bytes().split(b"\n")
-        if lines.pop() != b"":
-            self.problem(
-                self.about["study"], len(lines) + 1, "events", "The last event does not end with a line break."
-            )
-        for position, body in enumerate(lines, start=1):
-            try:
-                study = json.loads(body)["study_id"]
-            except (ValueError, KeyError, TypeError):
-                self.problem("", position, "event", "This line is not an event.")
-                study = None
-            names = ([self.log] if self.is_whole else []) + ([f"{self.log}/{study}"] if study is not None else [])
-            if not self.is_whole and self.about["origin"] not in names:
-                self.problem(self.about["study"], position, "study", "This event belongs to another study.")
-            for name in names:
-                tree = self.trees.setdefault(name, Tree())
-                tree.grow(leaf_of(body), position)
-                self.compare(name, tree)
-        return len(lines)
+        """Hash every event into its trees, then compare them with the heads; return how many there are."""
+        count, rest = 0, b""
+        with (self.folder / EVENTS).open("rb") as file:
+            while block := file.read(BLOCK):
+                *lines, rest = (rest + block).split(b"\n")
+                self.take(lines, count + 1)
+                count += len(lines)
+        if rest:
+            self.problem(self.about["study"], count + 1, "events", "The last event does not end with a line break.")
+        for name, size in sorted(self.wanted):
+            if name in self.trees and size <= self.trees[name].size:
+                self.compare(name, self.trees[name], size)
+        return count
 
-    def compare(self, name: str, tree: Tree) -> None:
-        """Compare a tree with the heads of its present size; tell the first that differs."""
-        heads = self.wanted.get((name, tree.size), [])
-        wrong = [where for root, where in heads if root != tree.root()]
+    def take(self, lines: list[bytes], first: int) -> None:
+        """Hash some lines into their trees; the first is line number `first`."""
+        leaves = [sha256(b"\x00" + line).digest() for line in lines]
+        if self.is_whole:
+            self.trees.setdefault(self.log, Tree()).grow(leaves, range(first, first + len(lines)))
+        by_study = defaultdict[bytes, list[int]](list)
+        for at, line in enumerate(lines):
+            told = line.rfind(STUDY) + len(STUDY)
+            by_study[line[told : told + 38]].append(at)
+        for told, places in by_study.items():
+            study = self.study(told, [first + at for at in places])
+            if study:
+                its = self.trees.setdefault(f"{self.log}/{study}", Tree())
+                its.grow([leaves[at] for at in places], [first + at for at in places])
+
+    def study(self, told: bytes, positions: list[int]) -> str:
+        """Return the study that lines name, or an empty text."""
+        study = told[1:37].decode("ascii", "replace") if told[:1] == told[37:] == b'"' else ""
+        for position in positions:
+            if not study and not told.startswith(b"null"):
+                self.problem("", position, "event", "This line is not an event.")
+            elif not self.is_whole and self.about["origin"] != f"{self.log}/{study}":
+                self.problem(self.about["study"], position, "study", "This event belongs to another study.")
+        return study
+
+    def compare(self, name: str, tree: Tree, size: int) -> None:
+        """Compare a tree with the heads of one size; tell the first that differs."""
+        found = tree.root(size)
+        wrong = [where for root, where in self.wanted[name, size] if root != found]
         if wrong and name not in self.broken:
             self.broken.add(name)
             first = tree.positions[self.last_good.get(name, 0)]
-            detail = f"{wrong[0]} holds another root over {tree.size} events: something between {first} and {tree.positions[-1]} was altered."
+            span = f"between {first} and {tree.positions[size - 1]}"
+            detail = f"{wrong[0]} holds another root over {size} events: something {span} was altered."
             self.problem(study_of(name), first, "root", detail)
-        elif heads and not wrong:
-            self.last_good[name] = tree.size
+        elif not wrong:
+            self.last_good[name] = size
 
     def check_ends(self) -> None:
         """Look for heads over more events than there are, and for events without any head."""
