@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from datamodel.kernel.clock import Clock
 from datamodel.kernel.database import engine_for
-from datamodel.kernel.errors import FaultError, RefusedError, TransientFault
+from datamodel.kernel.errors import FaultError, Refused, RefusedError, TransientFault
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.scope import SETTING, scope_for
 from datamodel.kernel.settings import settings
@@ -75,6 +76,8 @@ def unit_of_work[A: ActorLike](
     ------
     TransientFault
         When PostgreSQL cannot be reached or goes away; nothing was written.
+    RefusedError
+        When PostgreSQL itself refuses to write into a closed study.
     """
     try:
         with Session(engine_for(url), expire_on_commit=False) as session, session.begin():
@@ -83,8 +86,21 @@ def unit_of_work[A: ActorLike](
     except RefusedError as error:
         error.refusal.leave_trace(url, actor)
         raise
-    except OperationalError as error:
-        raise TransientFault(_AWAY) from error
+    except (DBAPIError, psycopg.Error) as error:
+        closed = _closed(error)
+        if closed is not None:
+            raise RefusedError(closed) from error
+        if isinstance(error, OperationalError):
+            raise TransientFault(_AWAY) from error
+        raise
+
+
+def _closed(error: DBAPIError | psycopg.Error) -> Refused | None:
+    """Return the refusal of the database to write into a closed study (`datamodel.migrations.closing`), or None."""
+    told = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(told, psycopg.Error) or told.diag.constraint_name != "while_open":
+        return None
+    return Refused("study-closed", told.diag.message_primary or "", "Nothing of this was kept.")
 
 
 @contextmanager

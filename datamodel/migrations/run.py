@@ -11,7 +11,7 @@ from sqlalchemy import text
 from datamodel.kernel.database import SCHEMA, engine_for
 from datamodel.kernel.errors import FaultError
 from datamodel.kernel.settings import settings
-from datamodel.migrations import guards, roles
+from datamodel.migrations import closing, guards, roles
 from datamodel.migrations.schema import GUARDS
 
 _MINIMUM_SERVER = 170000
@@ -50,6 +50,7 @@ def upgrade(url: str) -> str:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         guards.apply(connection, names, GUARDS)
+        closing.apply(connection, names, GUARDS)
     return newest()
 
 

@@ -17,6 +17,8 @@ from datamodel.study.protocol import Protocol
 from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{1,39}")
+#: Seconds that a closing waits for transactions that write.
+_PATIENCE: Final = 20
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -234,11 +236,14 @@ def close_study(unit: UnitOfWork[Actor], *, study: str, approval: UUID) -> None:
     Raises
     ------
     RefusedError
-        When the actor may not close the study, nobody else approved it, or the study is closed already.
+        When the actor may not close the study, nobody else approved it, the study is closed already, or something keeps
+        writing.
     NotFoundError
         When the study is unknown, or there is no such proposal.
     """
     require(may(unit.actor, "study:closing:decide", study=study))
+    # Before any other lock: who writes at this moment ends first, and who comes after is refused by PostgreSQL.
+    store.stop_writing(unit.session, seconds=_PATIENCE)
     row = _study(unit, study, is_locked=True)
     if row.status == "closed":
         require(Refused("study-closed", f"The study {study} is closed already.", "Nothing is to be done."))

@@ -2,9 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from datamodel.kernel.errors import Refused, RefusedError
 from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
 
 
@@ -18,6 +21,30 @@ def study(session: Session, code: str, *, is_locked: bool = False) -> StudyRow |
     """Return the study with that code, or None; `is_locked` holds it until the transaction ends."""
     query = select(StudyRow).where(StudyRow.code == code)
     return session.scalars(query.with_for_update() if is_locked else query).one_or_none()
+
+
+def stop_writing(session: Session, *, seconds: int) -> None:
+    """Wait until nobody writes study data, and let nobody begin to before this transaction ends.
+
+    Raises
+    ------
+    RefusedError
+        When somebody still writes after that many seconds; the transaction is over then.
+    """
+    try:
+        session.execute(text("select set_config('lock_timeout', :limit, true)"), {"limit": f"{seconds}s"})
+        session.execute(text("select app.stop_writing()"))
+        session.execute(text("select set_config('lock_timeout', '0', true)"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", "") != LockNotAvailable.sqlstate:
+            raise
+        raise RefusedError(
+            Refused(
+                "study-busy",
+                f"Something has been writing for more than {seconds} seconds (a sync, most likely), so the study was not closed.",
+                "Wait until it has ended, then do it again.",
+            )
+        ) from error
 
 
 def studies(session: Session, codes: list[str]) -> list[StudyRow]:

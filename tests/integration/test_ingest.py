@@ -13,6 +13,7 @@ import requests
 from sqlalchemy import text
 
 from datamodel.access.actor import Actor, Membership
+from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
 from datamodel.audit.verify import verify
 from datamodel.connections import actions as connections
@@ -371,6 +372,37 @@ def stop_at(form):
             raise KeyboardInterrupt
 
     return stop
+
+
+def test_a_study_that_is_closed_under_way_ends_the_sync_with_a_sentence_and_nothing_half_written(trial):
+    """The run's rights were read before: PostgreSQL itself refuses the batches after the closing."""
+    done = []
+
+    def close_once(form, _done, _of):
+        if form == "vital_signs" and not done:
+            done.append(form)
+            close(trial.url)
+
+    with pytest.raises(RefusedError, match="The study pilot is closed, so nothing is written in it any more"):
+        trial.sync(progress=close_once)
+    health = trial.health()
+    assert health.last_run.state == "failed"
+    assert "is closed" in health.last_run.sentence
+    closing = "(select xid from app.audit_event where action = 'study.close')"
+    late = "app.audit_event e where e.xid > " + closing
+    assert trial.scalar(f"select count(*) from app.form_revision r, {late} and e.id = r.event_id") == 0
+    assert trial.scalar(f"select count(*) from {late} and e.action like 'records.%'") == 0
+    assert trial.scalar("select count(*) from app.form_revision") > 0
+    assert trial.is_sound()
+
+
+def close(url):
+    with unit_of_work(url, OWNER, reason="It is over.") as unit:
+        number = approvals.propose(unit, "study_close", STUDY, {})
+    with unit_of_work(url, MANAGER, reason="Agreed.") as unit:
+        approvals.approve(unit, number)
+    with unit_of_work(url, OWNER, reason="It is over.") as unit:
+        study_actions.close_study(unit, study=STUDY, approval=number)
 
 
 def test_only_one_sync_runs_at_a_time(trial):
