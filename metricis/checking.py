@@ -45,6 +45,8 @@ def run(
     say(f"{len(known.catalogue.rules)} rules of {known.catalogue.name}")
     datasets, unread = _read(folder, out)
     say(f"{len(datasets)} datasets with {sum(one.frame.height for one in datasets):,} records read")
+    if unread:
+        say(f"{len(unread)} files could not be read, see the report: {', '.join(one.file for one in unread)}")
     asked = Asked(
         standard=standard,
         version=version,
@@ -87,7 +89,12 @@ def _read(folder: Path, out: Path):  # type: ignore[no-untyped-def] # noqa: ANN2
         raise NotFoundError(f"There is no folder {folder}; nothing was checked.")
     if not out.absolute().parent.is_dir():
         raise BadInputError(f"The folder of {out} is not there; nothing was checked. Make it, or name another file.")
-    return read_all(folder)
+    datasets, unread = read_all(folder)
+    if not datasets and not unread:
+        raise NotFoundError(
+            f"There is no dataset in {folder}; nothing was checked. XPT, Dataset-JSON, Parquet and CSV files are read."
+        )
+    return datasets, unread
 
 
 def _writer(out: Path) -> Callable[..., None]:

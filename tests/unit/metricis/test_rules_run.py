@@ -83,6 +83,8 @@ def test_files_that_are_no_datasets_are_named_and_end_nothing(data, rules, tmp_p
     (data / "note.docx").write_text("no dataset, and not taken for one")
     done = run(data, rules, tmp_path / "r.json")
     assert done.exit_code == 0
+    assert "4 files could not be read" in done.stderr
+    assert "junk.xpt" in done.stderr
     told = json.loads((tmp_path / "r.json").read_text())
     assert {one["file"] for one in told["unprocessed"]} == {"junk.xpt", "empty.xpt", "cut.parquet", "list.json"}
     assert {one["dataset"] for one in told["datasets"]} == {"DM", "AE"}
@@ -142,7 +144,8 @@ def test_a_question_that_cannot_be_answered_is_refused_and_nothing_is_written(
     assert not (tmp_path / "r.xlsx").exists()
 
 
-def test_an_empty_folder_is_a_report_without_datasets(rules, tmp_path):
+def test_a_folder_without_datasets_is_no_clean_study(rules, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert run(tmp_path / "empty", rules, tmp_path / "r.json").exit_code == 0
-    assert json.loads((tmp_path / "r.json").read_text())["datasets"] == []
+    with pytest.raises(NotFoundError, match="no dataset"):
+        run(tmp_path / "empty", rules, tmp_path / "r.json")
+    assert not (tmp_path / "r.json").exists()
