@@ -52,6 +52,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "study:people:read": "see who works in the study, with which role",
     "study:people:manage": "give, change and end roles in the study",
     "study:blinding:lift": "propose or approve that somebody sees blinded values",
+    "study:arm:decide": "propose or approve that whoever proposes it sees one participant's arm",
+    "study:arm:reveal": "see one participant's arm in an emergency",
     "study:closing:decide": "propose or approve that the study is closed",
     "study:outbound:decide": "propose or approve what is sent out of the study, and to whom",
     "study:identity:read": "see names, addresses and birth dates of participants",
@@ -93,6 +95,7 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:people:read",
         "study:people:manage",
         "study:blinding:lift",
+        "study:arm:decide",
         "study:closing:decide",
         "study:outbound:decide",
     },
@@ -105,6 +108,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
         "study:identity:destroy",
         "study:people:read",
         "study:blinding:lift",
+        "study:arm:decide",
+        "study:arm:reveal",
         "study:closing:decide",
         "study:audit:review",
         "study:records:sign",
@@ -141,7 +146,8 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     },
     "monitor": _READ
     | {"study:audit:review", "study:discrepancies:open", "study:discrepancies:close", "study:records:verify"},
-    "safety_officer": (_READ - {"study:assessments:read"}) | {"study:blinding:lift", "study:people:read"},
+    "safety_officer": (_READ - {"study:assessments:read"})
+    | {"study:blinding:lift", "study:arm:decide", "study:arm:reveal", "study:people:read"},
     "data_entry": frozenset(
         {"study:overview:read", "study:participants:read", "study:records:read", "study:audit:read"}
     ),
@@ -189,7 +195,7 @@ STUDY_WIDE: Final = frozenset(
     }
 )
 #: What remains in a closed study beside reading: taking data away, letting people in to read, taking out what must not be kept,
-#: and filing what a participant decided: a withdrawal counts whenever it comes.
+#: filing what a participant decided (a withdrawal counts whenever it comes), and revealing an arm when somebody's safety asks for it.
 AFTER_CLOSING: Final = frozenset(
     {
         "self:consent:sign",
@@ -198,6 +204,8 @@ AFTER_CLOSING: Final = frozenset(
         "study:data:export",
         "study:people:manage",
         "study:blinding:lift",
+        "study:arm:decide",
+        "study:arm:reveal",
         "study:records:redact",
         "study:identity:destroy",
     }

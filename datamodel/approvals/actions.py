@@ -37,7 +37,7 @@ def propose(unit: UnitOfWork[Actor], kind: str, study: str, what: Mapping[str, A
     """
     if kind not in KINDS:
         raise BadInputError(f"Received the kind “{kind}”; allowed are {', '.join(KINDS)}. Nothing was proposed.")
-    require(may(unit.actor, KINDS[kind].permission, study=study))
+    require(may(unit.actor, KINDS[kind].permission, study=study, site=_site(kind, what)))
     reason = unit.reason.strip()
     if not reason:
         raise BadInputError(_NO_REASON)
@@ -80,7 +80,7 @@ def approve(unit: UnitOfWork[Actor], approval_id: UUID) -> None:
         When there is no such proposal for this actor.
     """
     row, standing, study = _found(unit, approval_id)
-    require(may(unit.actor, KINDS[row.kind].permission, study=study))
+    require(may(unit.actor, KINDS[row.kind].permission, study=study, site=_site(row.kind, row.what)))
     require(may_approve(standing, unit.actor.id, now=unit.instant))
     _step(unit, row, "approved", study=study)
 
@@ -96,7 +96,7 @@ def end(unit: UnitOfWork[Actor], approval_id: UUID) -> None:
         When there is no such proposal for this actor.
     """
     row, standing, study = _found(unit, approval_id)
-    require(may(unit.actor, KINDS[row.kind].permission, study=study))
+    require(may(unit.actor, KINDS[row.kind].permission, study=study, site=_site(row.kind, row.what)))
     require(may_end(standing, now=unit.instant))
     _step(unit, row, "ended", study=study)
 
@@ -114,8 +114,8 @@ def take(unit: UnitOfWork[Actor], approval_id: UUID, *, kind: str, study: str) -
     row, standing, at = _found(unit, approval_id)
     if (row.kind, at) != (kind, study):
         raise NotFoundError(_NO_SUCH)
-    require(may(unit.actor, KINDS[kind].permission, study=study))
-    require(may_take(standing, now=unit.instant))
+    require(may(unit.actor, KINDS[kind].permission, study=study, site=_site(kind, row.what)))
+    require(may_take(standing, now=unit.instant, own=unit.actor.id if KINDS[kind].is_of_one else None))
     _step(unit, row, "taken", study=study)
     return dict(row.what)
 
@@ -127,6 +127,11 @@ def _found(unit: UnitOfWork[Actor], approval_id: UUID) -> tuple[ApprovalRow, Sta
     row, steps = found
     study = store.study_code(unit.session, row.study_id) if row.study_id else ""
     return row, Standing(row.proposed_by, row.ends_at, tuple(steps)), study
+
+
+def _site(kind: str, what: Mapping[str, Any]) -> str | None:
+    """Return the site of the participant that an act is about, when it is about one."""
+    return str(what.get("site") or "") or None if KINDS[kind].is_of_one else None
 
 
 def _step(unit: UnitOfWork[Actor], row: ApprovalRow, step: str, *, study: str) -> None:

@@ -18,10 +18,13 @@ class Kind:
 
     words: str
     permission: str
+    #: about one participant: `what` names `participant` and `site`, and whoever proposed it does it, nobody else
+    is_of_one: bool = False
 
 
 KINDS: Final[dict[str, Kind]] = {
     "unblinding": Kind("let somebody see blinded values", "study:blinding:lift"),
+    "arm_reveal": Kind("see the treatment arm of one participant", "study:arm:decide", is_of_one=True),
     "key_change": Kind("change the keys that secrets are sealed with", "system:keys:rotate"),
     "study_close": Kind("close the study", "study:closing:decide"),
     "outbound_rule": Kind("change what is sent out of the study", "study:outbound:decide"),
@@ -84,7 +87,13 @@ def may_end(standing: Standing, *, now: datetime) -> Answer:
     return Allowed() if state in {"waiting", "approved"} else _STATES[state]
 
 
-def may_take(standing: Standing, *, now: datetime) -> Answer:
-    """Answer whether the act may be done now."""
+def may_take(standing: Standing, *, now: datetime, own: UUID | None = None) -> Answer:
+    """Answer whether the act may be done now; `own` is who does it, of an act that only whoever proposed it does."""
     state = standing.state(now)
+    if state == "approved" and own is not None and own != standing.proposed_by:
+        return Refused(
+            "approval-of-another",
+            "Somebody else proposed this for themselves, so you may not do it.",
+            "Propose it yourself if you need it too.",
+        )
     return Allowed() if state == "approved" else _STATES[state]

@@ -11,6 +11,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import store
 from datamodel.approvals.kinds import KINDS, LONGEST, Standing
+from datamodel.approvals.tables import ApprovalRow
 
 #: Proposals stay in the list for this long after they ended.
 SHOWN: Final = timedelta(days=14)
@@ -56,5 +57,11 @@ def proposals(session: Session, actor: Actor, *, study: str, now: datetime) -> l
             steps={name: (step.account_name, step.at) for name, step in steps.items()},
         )
         for row, steps in found
-        if row.kind in kinds
+        if row.kind in kinds and _is_near(actor, row, study=study)
     ]
+
+
+def _is_near(actor: Actor, row: ApprovalRow, *, study: str) -> bool:
+    """Return whether a proposal about one participant is about one of the actor's own site."""
+    kind, site = KINDS[row.kind], str(row.what.get("site") or "")
+    return not (kind.is_of_one and site) or bool(may(actor, kind.permission, study=study, site=site))

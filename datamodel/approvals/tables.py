@@ -18,7 +18,9 @@ class ApprovalRow(Base):
 
     __tablename__ = "approval"
     __table_args__ = (
-        CheckConstraint("kind in ('unblinding', 'key_change', 'study_close', 'outbound_rule')", name="kind"),
+        CheckConstraint(
+            "kind in ('unblinding', 'arm_reveal', 'key_change', 'study_close', 'outbound_rule')", name="kind"
+        ),
         Index("ix_approval_study_id_ends_at", "study_id", "ends_at"),
     )
 

@@ -24,6 +24,8 @@ FREE: Final[Mapping[str, tuple[Verb, ...]]] = {
     "audit_event": _BOTH,  # who read what, and which files left, is told also then
     "approval": _BOTH,  # who may read what is decided by two people also then
     "approval_step": _BOTH,
+    "arm_reveal": _BOTH,  # somebody's safety may ask for it also then
+    "arm_reveal_shown": _BOTH,
     "consent_signature": _BOTH,  # what a participant decided is filed whenever it comes; consent says what counts
     "consent_decline": _BOTH,
     "consent_withdrawal": _BOTH,

@@ -8,6 +8,8 @@ session changes what they mean; names are written with their schema.
 
 from typing import Final
 
+from datamodel.access.rights import ROLES
+
 #: What policies ask; the application may call them, as a policy is checked as whoever runs the statement.
 ASKED: Final = (
     "scope()",
@@ -23,6 +25,7 @@ ASKED: Final = (
     "scope_participants()",
     "scope_colleagues()",
     "has_nobody()",
+    "revealed_arms()",
 )
 
 _HEAD: Final = "stable parallel safe security definer set search_path = pg_catalog, pg_temp"
@@ -74,6 +77,10 @@ _STUDIES: Final = """
         where s.code = any (array(select jsonb_array_elements_text(given->'%s')));
     end if;
 """
+
+
+#: Roles that reveal an arm in an emergency.
+_REVEALING: Final = ",".join(sorted(role for role, held in ROLES.items() if "study:arm:reveal" in held))
 
 
 def _function(name: str, answer: str, body: str) -> str:
@@ -172,6 +179,59 @@ FUNCTIONS: Final = (
         end if;
         delete from app.unaccounted u where u.xid = new.xid;
         return null;
+    end $$
+    """,
+    # whose arm one person sees: revealed to them and kept before this transaction, noted as shown in it, five minutes at most
+    _function(
+        "revealed_arms()",
+        "setof uuid",
+        """
+        begin
+            return query select r.participant_id from app.arm_reveal r
+                join app.audit_event told on told.id = r.event_id
+                join app.arm_reveal_shown s on s.reveal_id = r.id
+                join app.audit_event e on e.id = s.event_id
+                where r.account_id = app.scope_account() and r.at > clock_timestamp() - interval '5 minutes'
+                    and told.xid is distinct from pg_current_xact_id_if_assigned()
+                    and e.xid = pg_current_xact_id_if_assigned();
+        end
+        """,
+    ),
+    # a reveal is for whoever acts, with its own event, by a role that may or as two people decided
+    f"""
+    create or replace function app.refuse_reveal() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as $$
+    declare
+        about app.participant;
+        is_lawful boolean;
+    begin
+        select p.* into about from app.participant p where p.id = new.participant_id and p.study_id = new.study_id;
+        is_lawful := about.id is not null and abs(extract(epoch from new.at - now())) < 60 and exists (
+            select from app.audit_event e where e.id = new.event_id and e.xid = pg_current_xact_id_if_assigned()
+                and e.study_id = new.study_id and e.actor_id = app.scope_account()
+                and e.subject = 'participant:' || about.code
+                and e.action = case tg_table_name when 'arm_reveal' then 'reveals.reveal' else 'reveals.show' end);
+        if tg_table_name = 'arm_reveal_shown' then
+            is_lawful := is_lawful and exists (select from app.arm_reveal r where r.id = new.reveal_id
+                and r.participant_id = about.id and r.account_id = app.scope_account());
+        elsif new.kind = 'emergency' then
+            is_lawful := is_lawful and new.account_id = app.scope_account() and exists (
+                select from app.membership m where m.account_id = new.account_id and m.study_id = new.study_id
+                    and m.ended_at is null and m.role = any ('{{{_REVEALING}}}')
+                    and (m.site_code is null or m.site_code = (select s.code from app.site s where s.id = about.site_id)));
+        else
+            is_lawful := is_lawful and new.account_id = app.scope_account() and exists (
+                select from app.approval a
+                    join app.approval_step y on y.approval_id = a.id and y.step = 'approved' and y.account_id <> a.proposed_by
+                    join app.approval_step d on d.approval_id = a.id and d.step = 'taken'
+                where a.id = new.approval_id and a.kind = 'arm_reveal' and a.study_id = new.study_id
+                    and a.proposed_by = new.account_id and a.what->>'participant' = about.code and a.ends_at > now());
+        end if;
+        if not coalesce(is_lawful, false) then
+            raise exception 'An arm is revealed only by a role that may, or as two people decided, with an event of its own.'
+                using errcode = 'insufficient_privilege';
+        end if;
+        return new;
     end $$
     """,
     # who is an administrator is decided by administrators; the first one comes with the installation

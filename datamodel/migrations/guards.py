@@ -29,6 +29,13 @@ def _flag(*names: str) -> str:
 
 _DOOR: Final = _flag("door", "administrator")
 
+#: What is proposed about one participant is for those who see the participant.
+_PROPOSED: Final = (
+    f"(study_id = any ({_STUDIES}) and (what->>'participant' is null or exists (select from app.participant p "
+    f"where p.study_id = approval.study_id and p.code = approval.what->>'participant'))) "
+    f"or (study_id is null and {_flag('administrator')})"
+)
+
 #: (which rows are seen, which may be written) where the general rules do not fit
 SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
     "study": (f"id = any ({_STUDIES}) or {_DOOR}", f"id = any ({_STUDIES}) or {_flag('administrator')}"),
@@ -70,10 +77,7 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
         f"study_id = any ({_STUDIES}) and exists (select from app.participant p where p.id = participant_id)",
     ),
     # what concerns the whole installation is for administrators
-    "approval": (
-        f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
-        f"study_id = any ({_STUDIES}) or (study_id is null and {_flag('administrator')})",
-    ),
+    "approval": (_PROPOSED, _PROPOSED),
     "rehearsal": (
         f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
         f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
@@ -101,7 +105,7 @@ def apply(connection: Connection, roles: Roles, guards: Mapping[str, Guard]) -> 
     for name in ASKED:
         run(f"revoke execute on function app.{name} from public")
         run(f"grant execute on function app.{name} to {run.app}, {run.sealer}")
-    for name in ("need_event()", "refuse_unaccounted()"):
+    for name in ("need_event()", "refuse_unaccounted()", "refuse_reveal()"):
         run(f"revoke execute on function app.{name} from public")
     columns = run.columns()
     for table, guard in guards.items():
@@ -118,6 +122,9 @@ def apply(connection: Connection, roles: Roles, guards: Mapping[str, Guard]) -> 
         "deferrable initially deferred for each row",
     )
     run.trigger("account", "keep_administrators", "", "before insert or update", "refuse_promotion()", "for each row")
+    for table in ("arm_reveal", "arm_reveal_shown"):
+        if table in columns:
+            run.trigger(table, "may_reveal", "", "before insert", "refuse_reveal()", "for each row")
     run(f"grant select on app.alembic_version to {run.app}, {run.sealer}")
     keep_scope_key(connection)
 
@@ -218,13 +225,18 @@ def _general(table: str, guard: Guard, columns: set[str]) -> tuple[str, str] | N
 
 def _rows(run: _Run, table: str, guard: Guard, columns: list[str]) -> None:
     run(f"alter table app.{table} enable row level security, force row level security")
-    for policy in ("of_scope", "of_owner", "of_sealer", "by_sealer"):
+    for policy in ("of_scope", "by_reveal", "of_owner", "of_sealer", "by_sealer"):
         run(f"drop policy if exists {policy} on app.{table}")
     run(f"create policy of_owner on app.{table} to {run.owner} using (true) with check (true)")
     conditions = seen_and_written(table, guard, columns)
     if conditions is not None:
         seen, written = conditions
         run(f"create policy of_scope on app.{table} to {run.app} using ({seen}) with check ({written})")
+    if guard.is_blinded:
+        run(
+            f"create policy by_reveal on app.{table} for select to {run.app} "
+            "using (participant_id in (select app.revealed_arms()))"
+        )
     if _is_sealed(guard):
         run(f"create policy of_sealer on app.{table} for select to {run.sealer} using (true)")
     if guard.sealer == "writes":

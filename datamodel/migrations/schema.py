@@ -18,6 +18,7 @@ from datamodel.notices import tables as notices
 from datamodel.participants import tables as participants
 from datamodel.records import tables as records
 from datamodel.rehearsal import tables as rehearsal
+from datamodel.reveals import tables as reveals
 from datamodel.signatures import tables as signatures
 from datamodel.study import tables as study
 from datamodel.tasks import tables as tasks
@@ -41,6 +42,7 @@ ROOMS = (
     participants,
     records,
     rehearsal,
+    reveals,
     signatures,
     study,
     tasks,
@@ -119,6 +121,9 @@ GUARDS: dict[str, Guard] = {
     "participant": Guard("participant"),
     "participant_status": Guard("participant", is_append_only=True),
     "participant_arm": Guard("participant", is_blinded=True),
+    # that an arm was revealed to one person, never which; a trigger asks whether it may be
+    "arm_reveal": Guard("participant", is_append_only=True),
+    "arm_reveal_shown": Guard("participant", is_append_only=True),
     "envelope": Guard("participant"),
     "form_instance": Guard("participant", sealer="reads", is_bulk=True),
     "form_revision": Guard("participant", is_append_only=True, is_bulk=True, through=("instance_id", "form_instance")),

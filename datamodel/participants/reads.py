@@ -92,6 +92,18 @@ def arms(session: Session, actor: Actor, *, study: str) -> dict[str, Arm]:
     return {row.code: Arm(row.arm_code, row.arm_label) for row in rows}
 
 
+def revealed_arm(session: Session, actor: Actor, *, study: str, code: str) -> Arm | None:
+    """Return the arm that was revealed to the actor and is noted as shown in this transaction; None when PostgreSQL shows none.
+
+    Whose arm PostgreSQL shows to somebody who is blinded is decided there (`app.revealed_arms`), not here.
+    """
+    one = participant(session, actor, study=study, code=code)
+    row = session.execute(
+        text("select arm_code, arm_label from app.participant_arm where participant_id = :id"), {"id": one.id}
+    ).one_or_none()
+    return Arm(row.arm_code, row.arm_label) if row else None
+
+
 def status_counts(session: Session, actor: Actor, *, study: str) -> dict[str, int]:
     """Return how many participants have each status."""
     require(may(actor, "study:overview:read", study=study))

@@ -56,6 +56,14 @@ def _pinned(change: Change) -> str:
     )
 
 
+def _revealed(change: Change) -> str:
+    new = _new(change)
+    if new.get("kind") == "planned":
+        return "The treatment arm of one participant was revealed, as two people decided"
+    told = _count(new.get("alerted", 0), "person was", "people were")
+    return f"The treatment arm of one participant was revealed in an emergency; {told} told by mail"
+
+
 #: action -> its words; a function takes what changed
 WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "access.change_role": "A role was changed",
@@ -106,7 +114,10 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "access.sign_out": "Signed out",
     "access.use_link": "Signed in with a link",
     "access.refused": lambda change: str(change.get("sentence") or "An act was refused"),
+    "approvals.approve": "An act that needs two people was approved by a second person",
+    "approvals.end": "A proposal was turned down or taken back",
     "approvals.propose": "An act that needs two people was proposed",
+    "approvals.take": "An act that two people decided was done",
     "assessments.create_battery": "A battery of tasks was set up",
     "assessments.file_session": "Results of a task were filed",
     "connections.connect": "The REDCap connection was set up",
@@ -150,6 +161,9 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "records.reopen": "A form was reopened",
     "records.unmark": lambda change: f"A form lost its verification or signature: {_new(change).get('reason', '')}",
     "records.verify": "A form was verified",
+    "reveals.propose": "Somebody asked to see the treatment arm of one participant",
+    "reveals.reveal": _revealed,
+    "reveals.show": "A revealed treatment arm was shown, once, to who revealed it",
     "sdtm.export": "SDTM data sets were exported",
     "odm.export": "The study was exported as ODM",
     "submission.export": "A submission package was made",

@@ -33,6 +33,8 @@ from datamodel.participants import reads as participant_reads
 from datamodel.participants.facts import Facts
 from datamodel.records import actions as records
 from datamodel.records import reads as record_reads
+from datamodel.reveals import actions as reveals
+from datamodel.signatures.actions import Proof
 from datamodel.study import actions as study
 from datamodel.trail import reads as trail
 from datamodel.trail.reads import EventFilter
@@ -144,6 +146,10 @@ ACTS = {
         unit, account_id=new_id(), study=where, role="king"
     ),
     "study:blinding:lift": lambda unit, where, code: approvals.propose(unit, "unblinding", where, {}),  # noqa: ARG005
+    "study:arm:decide": lambda unit, where, code: reveals.propose(unit, study=where, code=code),
+    "study:arm:reveal": lambda unit, where, code: reveals.reveal(
+        unit, study=where, code=code, category="other", proof=Proof(token="", password="")
+    ),
     "study:closing:decide": lambda unit, where, code: approvals.propose(unit, "study_close", where, {}),  # noqa: ARG005
     "study:outbound:decide": lambda unit, where, code: approvals.propose(unit, "outbound_rule", where, {}),  # noqa: ARG005
     "study:identity:read": lambda unit, where, code: identity.read(unit, study=where, code=code),
@@ -160,6 +166,8 @@ OF_ONE = {
     "study:identity:read",
     "study:identity:write",
     "study:identity:destroy",
+    "study:arm:decide",
+    "study:arm:reveal",
 }
 
 

@@ -29,6 +29,8 @@ OWN = "small"
 TABLES = sorted(table for table, guard in GUARDS.items() if guard.scope != "owner")
 #: tables that show everybody's rows by design: wrapped keys, the installation
 COMMON = {"installation"}
+#: what a table's conditions ask of a row
+LAWFUL = {"arm_reveal": {"kind": "emergency", "category": "other", "approval_id": None}}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def fill(server):
         if server.execute(sql.SQL("select exists (select from app.{})").format(sql.Identifier(table))).fetchone()[0]:
             filled.append(table)
             continue
-        made = rows.row(server, table, known)
+        made = rows.row(server, table, known) | LAWFUL.get(table, {})
         with suppress(psycopg.errors.CheckViolation), server.transaction():
             server.execute(rows.insert(table, made))
             filled.append(table)

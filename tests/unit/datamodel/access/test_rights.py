@@ -34,6 +34,8 @@ MATRIX = {
     "study:people:manage": ["data_manager", "owner"],
     "study:data:export": ["data_manager", "investigator", "owner", "statistician"],
     "study:blinded:read": ["pharmacist"],
+    "study:arm:decide": ["investigator", "owner", "safety_officer"],
+    "study:arm:reveal": ["investigator", "safety_officer"],
 }
 
 
