@@ -51,8 +51,7 @@ def equality(table: Table, condition: Condition, *, fold: bool = False) -> tuple
     target, other = table.column(str(condition["name"])), compared(table, condition)
     empty, none = is_empty(target), is_empty(other)
     if condition.get("round_values"):
-        left, right = number(target).round(0), number(other).round(0)
-        return (left == right).fill_null(value=False), empty, none
+        return rounded(target, other, fold=fold), empty, none
     if isinstance(target.dtype, pl.List) or isinstance(other.dtype, pl.List):
         return same_lists(target, other), empty, none
     if condition.get("type_insensitive"):
@@ -61,9 +60,21 @@ def equality(table: Table, condition: Condition, *, fold: bool = False) -> tuple
         target, other = flags(target), flags(other)
     elif target.dtype != other.dtype:
         return repeated(value=False, height=table.height), empty, none
+    return alike(target, other, fold=fold), empty, none
+
+
+def alike(target: pl.Series, other: pl.Series, *, fold: bool) -> pl.Series:
+    """Where two values of one type are the same, in whatever case where that does not count."""
     if fold and target.dtype == pl.String:
         target, other = target.str.to_lowercase(), other.str.to_lowercase()
-    return (target == other).fill_null(value=False), empty, none
+    return (target == other).fill_null(value=False)
+
+
+def rounded(target: pl.Series, other: pl.Series, *, fold: bool) -> pl.Series:
+    """Where two numbers are the same as whole numbers; what is no number is compared as it is written."""
+    left, right = number(target).round(0), number(other).round(0)
+    same = alike(text(target), text(other), fold=fold)
+    return (left == right).fill_null(value=False).zip_with(left.is_not_null() & right.is_not_null(), same)
 
 
 def same_lists(target: pl.Series, other: pl.Series) -> pl.Series:
@@ -80,7 +91,7 @@ def listed(value: Any) -> list[str]:
 def trimmed(series: pl.Series) -> pl.Series:
     """Values as text, numbers in their shortest form."""
     as_text, as_number = text(series), number(series)
-    return text(as_number).zip_with(as_number.is_not_null(), as_text)
+    return text(as_number).zip_with(as_number.is_not_null(), as_text.str.strip_chars())
 
 
 def flags(series: pl.Series) -> pl.Series:
@@ -145,20 +156,29 @@ def length(test: Callable[[Any, Any], Any]) -> Operator:
 
     def compare(table: Table, condition: Condition) -> pl.Series:
         found = text(table.column(str(condition["name"]))).str.len_chars().cast(pl.Float64)
-        limit = number(compared(table, condition))
-        hits: pl.Series = test(found, limit)
+        hits: pl.Series = test(found, lengths(table, condition))
         return hits.fill_null(value=False)
 
     return compare
 
 
+def lengths(table: Table, condition: Condition) -> pl.Series:
+    """The number of characters to compare with: a number as it is, also a literal in quotes, and a text's own."""
+    value = condition.get("value")
+    other = compared(table, condition)
+    if other.dtype.is_numeric():
+        return number(other)
+    if isinstance(value, str) and not table.has(value) and value.strip().isdigit():
+        return number(other)
+    return text(other).str.len_chars().cast(pl.Float64)
+
+
 def same_length(*, wanted: bool) -> Operator:
-    """Whether two texts have as many characters."""
+    """Whether a text has as many characters as another has, or as a number says."""
 
     def compare(table: Table, condition: Condition) -> pl.Series:
-        left = text(table.column(str(condition["name"]))).str.len_chars()
-        right = text(compared(table, condition)).str.len_chars()
-        same = (left == right).fill_null(value=False)
+        left = text(table.column(str(condition["name"]))).str.len_chars().cast(pl.Float64)
+        same = (left == lengths(table, condition)).fill_null(value=False)
         return same if wanted else ~same
 
     return compare

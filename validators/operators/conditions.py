@@ -12,8 +12,9 @@ from validators.operators.groups import GROUPS
 from validators.operators.order import ORDER
 from validators.operators.strings import STRINGS
 from validators.operators.table import Condition, MissingError, Operator, Table, UnsupportedError, key, mask, repeated
+from validators.operators.titles import TITLES
 
-OPERATORS: Mapping[str, Operator] = {**COMPARISONS, **STRINGS, **DATES, **GROUPS, **ORDER}
+OPERATORS: Mapping[str, Operator] = {**COMPARISONS, **STRINGS, **DATES, **GROUPS, **ORDER, **TITLES}
 
 
 def leaves(check: Any) -> Iterator[Condition]:
@@ -29,8 +30,8 @@ def leaves(check: Any) -> Iterator[Condition]:
             yield from leaves(one)
 
 
-def leaf(table: Table, condition: Condition) -> pl.Series:
-    """Which records meet one condition; where a variable that it needs is not there, none does."""
+def leaf(table: Table, condition: Condition) -> pl.Series | None:
+    """Which records meet one condition; None where a variable that it needs is not there, so that nothing can be said."""
     name = str(condition["operator"])
     test = OPERATORS.get(name)
     if test is None:
@@ -41,7 +42,7 @@ def leaf(table: Table, condition: Condition) -> pl.Series:
             table.memo[remembered] = mask(table, test(table, condition))
         except MissingError as error:
             table.missing.add(error.name)
-            return repeated(value=False, height=table.height)
+            return None
         except KeyError as error:
             raise UnsupportedError(
                 f"The operator {name} needs the parameter {error}; the condition lacks it."
@@ -52,18 +53,34 @@ def leaf(table: Table, condition: Condition) -> pl.Series:
 
 
 def holds(table: Table, check: Any) -> pl.Series:
-    """Which records meet a tree of conditions."""
+    """Which records meet a tree of conditions; none does where what decides is not in the dataset."""
+    found = met(table, check)
+    return repeated(value=False, height=table.height) if found is None else found
+
+
+def met(table: Table, check: Any) -> pl.Series | None:
+    """Which records meet a tree of conditions, None where that cannot be said for want of a variable.
+
+    Of `any`, the conditions that can be tested decide; `all` and `not` need every variable that they name.
+    """
     if isinstance(check, list):
-        return holds(table, {"all": check})
+        return met(table, {"all": check})
+    if not isinstance(check, Mapping):
+        raise UnsupportedError(f"A condition is {check!r}; it must be a mapping with all, any, not, or an operator.")
     if "operator" in check:
         return leaf(table, check)
-    (how, parts), *others = check.items()
+    (how, parts), *others = check.items() or [("", None)]
     if others or how not in {"all", "any", "not"}:
         raise UnsupportedError(
-            f"A condition has the keys {', '.join(check)}; all, any, not, or one with an operator may be there."
+            f"A condition has the keys {', '.join(map(str, check)) or 'none'}; all, any, not, or one with an operator "
+            "may be there."
         )
     if how == "not":
-        return ~holds(table, parts)
+        found = met(table, parts)
+        return None if found is None else ~found
     listed = parts if isinstance(parts, list) else [parts]
-    found = [holds(table, one) for one in listed]
-    return reduce((lambda a, b: a & b) if how == "all" else (lambda a, b: a | b), found)
+    masks = [met(table, one) for one in listed]
+    known = [one for one in masks if one is not None]
+    if not known or (how == "all" and len(known) < len(masks)):
+        return None
+    return reduce((lambda a, b: a & b) if how == "all" else (lambda a, b: a | b), known)

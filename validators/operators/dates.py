@@ -33,6 +33,8 @@ DURATION = (
     r"P(?:\d+(?:[.,]\d+)?W|(?=\d|T\d)(?:\d+(?:[.,]\d+)?Y)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?D)?"
     r"(?:T(?=\d)(?:\d+(?:[.,]\d+)?H)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?S)?)?)"
 )
+#: A fraction that is not in the smallest part of a duration.
+EARLY = re.compile(r"[.,]\d+[YMWDH](?=.)")
 
 
 def taken(values: pl.Series) -> pl.DataFrame:
@@ -174,9 +176,9 @@ def invalid_date(table: Table, condition: Condition) -> pl.Series:
 
 def invalid_duration(table: Table, condition: Condition) -> pl.Series:
     """The value is no duration, or a negative one where they are not allowed."""
-    source = re.compile(("-?" if condition.get("negative") else "") + DURATION)
+    source = re.compile(("" if condition.get("negative") is False else "-?") + DURATION)
     series = text(table.column(str(condition["name"])))
-    return ~by_value(series, lambda values: [source.fullmatch(one) is not None for one in values])
+    return ~by_value(series, lambda values: [bool(source.fullmatch(one)) and not EARLY.search(one) for one in values])
 
 
 DATES: dict[str, Operator] = {

@@ -87,22 +87,27 @@ def relationship(*, wanted: bool) -> Operator:
 
     def test(table: Table, condition: Condition) -> pl.Series:
         name, other = str(condition["name"]), table.names(condition["value"])
-        left, right = code_of(table, name), codes(table, other)
-        frame = pl.DataFrame({"left": left, "right": right})
+        none, lacking = is_empty(table.column(name)), some_empty(table, other)
+        frame = pl.DataFrame(
+            {
+                "left": pl.DataFrame({"code": code_of(table, name)}).select(pl.when(~none).then("code")).to_series(),
+                "right": pl.DataFrame({"code": codes(table, other)}).select(pl.when(~lacking).then("code")).to_series(),
+            }
+        )
         several = frame.select(
-            (pl.col("right").n_unique().over("left") > 1) & ~nothing(table, [name]),
-            ((pl.col("left").n_unique().over("right") > 1) & ~nothing(table, other)).alias("other"),
+            (pl.col("right").n_unique().over("left") > 1) & ~none,
+            ((pl.col("left").n_unique().over("right") > 1) & ~lacking).alias("other"),
         ).max_horizontal()
         return ~several if wanted else several
 
     return test
 
 
-def nothing(table: Table, names: Sequence[str]) -> pl.Series:
-    """Records on which all of these variables are empty."""
-    found = repeated(value=True, height=table.height)
+def some_empty(table: Table, names: Sequence[str]) -> pl.Series:
+    """Records on which one of these variables is empty, so that there is no whole combination."""
+    found = repeated(value=False, height=table.height)
     for name in names:
-        found = found & is_empty(table.column(name))
+        found = found | is_empty(table.column(name))
     return found
 
 
@@ -158,11 +163,12 @@ def in_each_row(table: Table, condition: Condition, *, wanted: bool) -> pl.Serie
 
 def rows(table: Table, value: object) -> list[list[str]]:
     """A list of texts for each record."""
-    found = elements(table, value)
-    if found is not None:
-        return [found] * table.height
-    column = table.column(str(value))
-    return [list(map(str, one or [])) for one in column.to_list()]
+    if isinstance(value, str) and table.list_of(value) is None and table.has(value):
+        column = table.column(value)
+        if isinstance(column.dtype, pl.List):
+            return [list(map(str, one or [])) for one in column.to_list()]
+        return [[one] for one in text(column).fill_null("").to_list()]
+    return [elements(table, value) or []] * table.height
 
 
 def elements(table: Table, value: object) -> list[str] | None:
@@ -204,17 +210,31 @@ def ordered_subset(*, wanted: bool) -> Operator:
 
 
 def in_order(listed: Sequence[str], order: Sequence[str]) -> bool:
-    """Whether what is in both lists has the same order in both."""
+    """Whether all of one list is in the other, and in the order it has there."""
     places = {name: place for place, name in enumerate(order)}
     found = [places[one] for one in listed if one in places]
-    return found == sorted(found)
+    return len(found) == len(listed) and found == sorted(found)
 
 
 def enumerated(table: Table, condition: Condition) -> pl.Series:
     """TSVAL2 is filled where TSVAL1 is not, and so on."""
-    name = table.called(str(condition["name"]))
+    return gaps(table, table.called(str(condition["name"])), digits=r"\d*")
+
+
+def additional(*, wanted: bool) -> Operator:
+    """`enumerated` for the numbered variables only: whether TSVAL2 is filled where TSVAL1 is not."""
+
+    def test(table: Table, condition: Condition) -> pl.Series:
+        hits = gaps(table, table.called(str(condition["name"])), digits=r"\d+")
+        return hits if wanted else ~hits
+
+    return test
+
+
+def gaps(table: Table, name: str, *, digits: str) -> pl.Series:
+    """Records on which one of the variables of a numbered name is filled and the one before it is not."""
     found = sorted(
-        (one for one in table.frame.columns if re.fullmatch(re.escape(name) + r"\d*", one)),
+        (one for one in table.frame.columns if re.fullmatch(re.escape(name) + digits, one)),
         key=lambda one: int(one[len(name) :] or 0),
     )
     hits = repeated(value=False, height=table.height)
@@ -255,6 +275,8 @@ GROUPS: dict[str, Operator] = {
     "is_ordered_subset_of": ordered_subset(wanted=True),
     "is_not_ordered_subset_of": ordered_subset(wanted=False),
     "inconsistent_enumerated_columns": enumerated,
+    "additional_columns_empty": additional(wanted=True),
+    "additional_columns_not_empty": additional(wanted=False),
     "value_has_multiple_references": references(wanted=True),
     "value_does_not_have_multiple_references": references(wanted=False),
 }

@@ -19,12 +19,12 @@ def empty_but_last(*, wanted: bool) -> Operator:
 
     def test(table: Table, condition: Condition) -> pl.Series:
         group = codes(table, table.names(condition["value"]))
-        order = table.column(str(condition["ordering"]))
+        ordering = condition.get("ordering")
         frame = pl.DataFrame(
             {
                 "place": range(table.height),
                 "group": group,
-                "order": order,
+                "order": table.column(str(ordering)) if ordering else range(table.height),
                 "empty": is_empty(table.column(str(condition["name"]))),
             }
         ).sort("group", "order", maintain_order=True)

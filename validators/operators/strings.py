@@ -77,12 +77,21 @@ def end(series: pl.Series, condition: Condition) -> pl.Series:
 type Side = Callable[[pl.Series, Condition], pl.Series]
 
 
+def found_in(values: pl.Series, wanted: re.Pattern[str]) -> pl.Series:
+    """Which values hold what the pattern describes, wherever it is in them."""
+    return pl.Series([wanted.search(one) is not None for one in values], dtype=pl.Boolean)
+
+
 def matches(side: Side, *, wanted: bool) -> Operator:
-    """Whether the value, or its beginning or end, fits the pattern; a missing number does neither."""
+    """Whether the value starts with what the pattern describes, or its first or last characters hold it.
+
+    A missing number does neither.
+    """
+    test_values = matching if side is whole else found_in
 
     def test(table: Table, condition: Condition) -> pl.Series:
         series, source = side(table.column(str(condition["name"])), condition), pattern(condition)
-        hits = by_value(series, lambda values: matching(values, source))
+        hits = by_value(series, lambda values: test_values(values, source))
         return hits if wanted else ~hits & series.is_not_null()
 
     return test
@@ -92,7 +101,9 @@ def equals(side: Side, *, wanted: bool) -> Operator:
     """Whether the beginning or end equals another value."""
 
     def test(table: Table, condition: Condition) -> pl.Series:
-        series, other = side(table.column(str(condition["name"])), condition), text(compared(table, condition))
+        series = side(table.column(str(condition["name"])), condition)
+        letters = condition.get("value") == "DOMAIN" and not condition.get("value_is_literal")
+        other = repeated(table.prefix, table.height) if letters else text(compared(table, condition))
         same = (series == other).fill_null(value=False)
         return same if wanted else ~same
 
@@ -164,7 +175,7 @@ def within(series: pl.Series, table: Table, condition: Condition, *, fold: bool)
         return in_row(series, column, fold=fold)
     if isinstance(series.dtype, pl.List):
         allowed_texts = [str(one) for one in listed or []]
-        return series.list.eval(pl.element().is_in(allowed_texts)).list.all()
+        return series.list.eval(pl.element().is_in(allowed_texts)).list.any().fill_null(value=False)
     if series.dtype.is_numeric():
         numbers = number(pl.Series([one for one in listed or [] if isinstance(one, int | float)], dtype=pl.Float64))
         return series.is_in(numbers.implode()).fill_null(value=False)
@@ -213,7 +224,7 @@ def contains(*, wanted: bool, fold: bool = False) -> Operator:
         series = other if held is not None else table.column(name)
         if held is not None:
             hits = is_among(other, [str(one) for one in held], fold=fold)
-        elif isinstance(series.dtype, pl.List):
+        elif isinstance(series.dtype, pl.List) or (not fold and beside(table, condition)):
             hits = in_row(other, series, fold=fold)
         else:
             frame = pl.DataFrame({"a": text(series), "b": other})
@@ -226,17 +237,22 @@ def contains(*, wanted: bool, fold: bool = False) -> Operator:
     return test
 
 
+def beside(table: Table, condition: Condition) -> bool:
+    """Whether a condition compares with a variable, whose values are then looked for among all values."""
+    return not condition.get("value_is_literal") and table.has(str(condition.get("value")))
+
+
 def split_lengths(*, wanted: bool) -> Operator:
-    """Whether the two sides of a separator have as many characters; a value without it has no sides."""
+    """Whether the two sides of a separator have as many characters; a value without it does, one with several does not."""
 
     def test(table: Table, condition: Condition) -> pl.Series:
         separator = str(condition.get("separator", "/"))
-        parts = text(table.column(str(condition["name"]))).str.split(separator)
-        two = (parts.list.len() == 2).fill_null(value=False)  # noqa: PLR2004 - a pair
+        parts = text(table.column(str(condition["name"]))).fill_null("").str.split(separator)
+        count = parts.list.len()
         left = parts.list.get(0, null_on_oob=True).str.len_chars()
         right = parts.list.get(1, null_on_oob=True).str.len_chars()
-        same = (left == right).fill_null(value=False)
-        return two & same if wanted else two & ~same
+        same = (count <= 1) | ((count == 2) & (left == right)).fill_null(value=False)  # noqa: PLR2004 - a pair
+        return same if wanted else ~same
 
     return test
 

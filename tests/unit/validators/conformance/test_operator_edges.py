@@ -1,0 +1,130 @@
+"""What operators say at the edges: nothing there, other types, other lengths, lists."""
+
+import polars as pl
+import pytest
+
+from tests.support.rules import condition, dataset, hits, results, rule
+from validators.conformance.data import Dataset, Variable
+from validators.operators.conditions import holds
+from validators.operators.table import Table
+
+LB = dataset(
+    "LB",
+    DOMAIN=["LB"] * 5,
+    USUBJID=["1", "1", "1", "2", "2"],
+    LBSEQ=[1, 2, 3, 1, 2],
+    LBORRES=["5.2", " 5 ", "5.0", "POS", ""],
+    LBSTRESC=["5", "5", "5", "POS", ""],
+    LBSTRESN=[5.4, 5, 5, None, None],
+    LBCAT=["CHEM", "CHEM", "", "HEMA", "HEMA"],
+    LBSCAT=["A", "A", "A", "", "B"],
+    LBDTC=["2024-01-01/2024-01-02", "2024-01-01", "a/b/c", "", "2024-01/2024-01-02"],
+    LBDUR=["PT1.5H", "P1.5DT2H", "-P1D", "P1W", "P0.5Y"],
+)
+CASES = [
+    (condition("LBORRES", "equal_to", "LBSTRESC", type_insensitive=True), [2, 3, 4]),
+    (condition("LBORRES", "equal_to", "LBSTRESC", type_insensitive=True, round_values=True), [1, 2, 3, 4]),
+    (condition("LBORRES", "equal_to", "LBSTRESN", round_values=True), [1, 2, 3]),
+    (condition("LBORRES", "not_equal_to", "LBSTRESC", round_values=True), []),
+    (condition("LBORRES", "has_equal_length", 3), [1, 2, 3, 4]),
+    (condition("LBORRES", "has_not_equal_length", "3"), [5]),
+    (condition("LBORRES", "longer_than", "LBSTRESC"), [1, 2, 3]),
+    (condition("LBORRES", "shorter_than", "LBCAT"), [1, 2, 4, 5]),
+    (condition("LBDTC", "split_parts_have_equal_length"), [1, 2, 4]),
+    (condition("LBDTC", "split_parts_have_unequal_length"), [3, 5]),
+    (condition("LBDUR", "invalid_duration", negative=False), [2, 3]),
+    (condition("LBDUR", "invalid_duration", negative=True), [2]),
+    (condition("LBDUR", "invalid_duration"), [2]),
+    (condition("LBCAT", "suffix_matches_regex", "E", suffix=3), [1, 2, 4, 5]),
+    (condition("LBCAT", "not_prefix_matches_regex", "H", prefix=2), [3]),
+    (condition("LBCAT", "prefix_equal_to", "DOMAIN", prefix=2), []),
+    (condition("LBCAT", "is_not_unique_relationship", "LBSCAT"), [1, 2, 3, 4, 5]),
+    (condition("LBSEQ", "is_not_unique_relationship", ["LBCAT", "LBSCAT"]), [1, 2, 4, 5]),
+    (condition("LBSCAT", "contains", "LBCAT"), [3]),
+    (condition("LBCAT", "empty_within_except_last_row", "USUBJID"), []),
+    (condition("LBSCAT", "empty_within_except_last_row", "USUBJID"), [4]),
+    (condition("LBCAT", "shares_no_elements_with", "LBSCAT"), [1, 2, 3, 4, 5]),
+]
+
+
+@pytest.mark.parametrize(("one", "expected"), CASES, ids=lambda value: str(value)[:70])
+def test_an_operator_finds_its_records(one, expected):
+    assert [record for _, record in hits(rule(one), LB)] == expected
+
+
+def test_not_of_what_cannot_be_tested_is_no_finding():
+    (result,) = results(rule({"not": condition("LBXX", "non_empty")}), LB)
+    assert (result.status, result.count) == ("ok", 0)
+    assert "LBXX" in result.reason
+
+
+def test_of_any_the_conditions_that_can_be_tested_decide():
+    tree = {"any": [condition("LBXX", "empty"), condition("LBCAT", "empty")]}
+    assert hits(rule(tree), LB) == [("LB", 3)]
+    nested = {
+        "any": [{"all": [condition("LBXX", "empty"), condition("LBSEQ", "non_empty")]}, condition("LBCAT", "empty")]
+    }
+    assert hits(rule(nested), LB) == [("LB", 3)]
+
+
+@pytest.mark.parametrize("tree", [{}, "LBCAT", {"all": [], "any": []}, {"none": []}])
+def test_a_tree_of_conditions_that_is_none_is_unsupported(tree):
+    (result,) = results(rule(tree), LB)
+    assert result.status == "unsupported"
+    assert result.reason
+
+
+def lists(**columns):
+    frame = pl.DataFrame({name: pl.Series(values, dtype=pl.List(pl.String)) for name, values in columns.items()})
+    return Table(frame=frame, constants={"$order": ["A", "B", "C"]})
+
+
+def test_a_list_is_contained_where_one_of_its_values_is():
+    table = lists(held=[["A", "X"], ["X"], []])
+    assert holds(table, condition("held", "is_contained_by", ["A", "B"])).to_list() == [True, False, False]
+
+
+def test_a_list_is_in_order_where_all_of_it_is_in_the_other_in_its_order():
+    table = lists(held=[["A", "C"], ["C", "A"], ["A", "X"]])
+    assert holds(table, condition("held", "is_ordered_subset_of", "$order")).to_list() == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("label", "is_titled"),
+    [
+        ("Date of Birth", True),
+        ("Date Of Birth", False),
+        ("date of Birth", False),
+        ("Reason Not Done", True),
+        ("LOINC Code", True),
+        ("Dose per Administration", True),
+        ("Analysis flag", False),
+        ("Start/End Day", True),
+        ("Start/end Day", False),
+        ("", True),
+        ("2nd Visit", True),
+    ],
+)
+def test_title_case(label, is_titled):
+    data = dataset("DI", DILABEL=[label])
+    assert (hits(rule(condition("DILABEL", "is_title_case")), data) != []) is is_titled
+    assert (hits(rule(condition("DILABEL", "is_not_title_case")), data) == []) is is_titled
+
+
+def test_numbered_variables_have_no_gap():
+    ts = dataset("TS", TSVAL=["a", "", "a"], TSVAL1=["", "b", ""], TSVAL2=["", "", "c"], TSVALCD=["x", "x", "x"])
+    assert [record for _, record in hits(rule(condition("TSVAL", "inconsistent_enumerated_columns")), ts)] == [2, 3]
+    assert [record for _, record in hits(rule(condition("TSVAL", "additional_columns_empty")), ts)] == [3]
+
+
+@pytest.mark.parametrize("operator", ["empty", "non_empty", "is_unique_set", "is_not_unique_set", "has_same_values"])
+def test_a_dataset_without_records_has_no_findings(operator):
+    empty = Dataset(
+        name="AE",
+        label="",
+        variables=(Variable("AETERM", type="Char", length=8),),
+        frame=pl.DataFrame(schema={"AETERM": pl.String}),
+        file="ae.xpt",
+    )
+    (result,) = results(rule(condition("AETERM", operator)), empty)
+    assert (result.status, result.count) == ("ok", 0)
