@@ -25,6 +25,10 @@ def limited(most: int, kind: str) -> Callable[[Request], Awaitable[bytes]]:
         given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if given != kind:
             raise BodyError(415, f"Received {_named(given)}; this address takes {kind}. Nothing was stored.")
+        if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+            raise BodyError(
+                415, "Received a packed body; this address unpacks none. Nothing was stored. Send it as it is."
+            )
         length = request.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
             raise _too_long(most)

@@ -17,7 +17,10 @@ BATCH: Final = 100_000
 _CHUNK: Final = 1 << 18
 #: ODM's own elements nest 15 deep; a file of more than these is none.
 DEEPEST: Final = 48
-MOST_NODES: Final = 2_000_000
+MOST_NODES: Final = 200_000
+#: Attributes of an element, and departures that differ: ODM has at most some tens of either.
+MOST_ATTRIBUTES: Final = 200
+MOST_DEPARTURES: Final = 10_000
 LONGEST: Final = 64 * 1024 * 1024
 _ODM: Final = NAMESPACE["1.3.2"]
 
@@ -105,6 +108,10 @@ class OdmFile:
     def depart(self, kind: str, place: str, detail: str, *, count: int = 1) -> None:
         """Note a departure; the same one again is counted."""
         key = (kind, place, detail)
+        if len(self._found) >= MOST_DEPARTURES and key not in self._found:
+            raise BadInputError(
+                f"{self.path.name} departs from ODM in more than {MOST_DEPARTURES:,} ways. It was not read further."
+            )
         self._found[key] = self._found.get(key, 0) + count
 
     @property
@@ -259,6 +266,10 @@ class _Reader:
         if self.depth > DEEPEST:
             raise BadInputError(
                 f"{self.file.path.name} nests elements more than {DEEPEST} deep, which ODM never does. It was not read further."
+            )
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise BadInputError(
+                f"{self.file.path.name} has an element with {len(attributes):,} attributes. It was not read further."
             )
         if self.tree:
             self._grow(name, attributes)

@@ -29,6 +29,10 @@ _OUTSIDE_ASCII: Final = r"[^\x00-\x7f]"
 _RECORD: Final = "\x00record"
 #: Types of Dataset-JSON that are numbers here.
 _NUMBERS: Final = frozenset({"integer", "float", "double", "decimal", "boolean"})
+#: Columns of a dataset; SDTM's have some tens. Values that are read whatever the file's size, and for each of its bytes.
+MOST_COLUMNS: Final = 10_000
+_CELLS_READ: Final = 20_000_000
+_CELLS_A_BYTE: Final = 20
 _LIBRARY: Final = b"HEADER RECORD*******LIB"
 
 
@@ -85,12 +89,32 @@ def read_dataset(path: Path) -> Dataset:
 
     Raises
     ------
-    UnreadableDatasetError, UnreadableXptError, or what the reader of the format raises for a damaged file.
+    UnreadableDatasetError, UnreadableXptError
+        When the file is damaged, of another kind, or would swell in memory.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise UnreadableDatasetError(f"{path.name} is none of {', '.join(_READERS)}; it was not read.")
-    return reader(path)
+    try:
+        return reader(path)
+    except (BadInputError, OSError):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())[:300]
+        raise UnreadableDatasetError(
+            f"{path.name} is damaged or not what its name says, and was not read ({type(error).__name__}: {words})."
+        ) from error
+
+
+def _fits(path: Path, *, rows: int, columns: int) -> None:
+    """Refuse a file that would swell: more columns than any dataset has, or far more cells than its bytes can hold."""
+    if columns > MOST_COLUMNS:
+        raise UnreadableDatasetError(f"{path.name} has {columns:,} columns; at most {MOST_COLUMNS:,} are read.")
+    cells = rows * columns
+    if cells > max(_CELLS_READ, _CELLS_A_BYTE * path.stat().st_size):
+        raise UnreadableDatasetError(
+            f"{path.name} says that its {path.stat().st_size:,} bytes hold {cells:,} values; it was not read."
+        )
 
 
 def _candidates(place: Path) -> Iterator[Path]:
@@ -159,7 +183,9 @@ def _encoded(path: Path) -> tuple[pl.DataFrame, str]:
 
 
 def _parquet(path: Path) -> Dataset:
-    frame = pl.read_parquet(path)
+    lazy = pl.scan_parquet(path)
+    _fits(path, rows=lazy.select(pl.len()).collect().item(), columns=len(lazy.collect_schema()))
+    frame = lazy.collect()
     about = pl.read_parquet_metadata(path)
     labels = orjson.loads(about.get(LABELS_KEY) or b"{}")
     variables = tuple(
@@ -174,6 +200,8 @@ def _csv(path: Path) -> Dataset:
     if not beside.is_file():
         raise UnreadableDatasetError(f"{path.name} has no {beside.name} beside it, which says labels and types.")
     about = orjson.loads(beside.read_bytes())
+    with path.open("rb") as file:
+        _fits(path, rows=0, columns=file.readline().count(b",") + 1)
     frame = pl.read_csv(path, infer_schema=False)
     variables = tuple(starmap(_of_sidecar, ((one, path) for one in about["variables"])))
     numbers = [one.name for one in variables if one.type == "Num"]
@@ -221,12 +249,20 @@ def _dataset_json(path: Path) -> Dataset:
 def _dataset_ndjson(path: Path) -> Dataset:
     with path.open("rb") as lines:
         head = orjson.loads(lines.readline())
-        return _from_columns(path, head, [orjson.loads(line) for line in lines if line.strip()])
+        width = len(head["columns"]) if isinstance(head, dict) and isinstance(head.get("columns"), list) else 0
+        rows = []
+        for line in lines:
+            if line.strip():
+                rows.append(orjson.loads(line))
+                if len(rows[-1]) != width:
+                    break  # told below, without reading on
+        return _from_columns(path, head, rows)
 
 
 def _from_columns(path: Path, head: Any, rows: list[list[Any]]) -> Dataset:
     if not isinstance(head, dict) or not isinstance(head.get("columns"), list):
         raise UnreadableDatasetError(f"{path.name} is JSON, but no Dataset-JSON: it has no columns.")
+    _fits(path, rows=0, columns=len(head["columns"]))
     variables = tuple(
         Variable(
             one["name"],

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from exports.sdtm.spec_types import Domain, Qualifier, Source, Variable, Working
+from validators.library.yaml import RefusedYamlError, guard
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAKEN_FOR_OTHERS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
@@ -78,11 +79,14 @@ def read_document(path: Path) -> Document:
         return Document(path.name, {}, faults=[f"{path.name}: the file is missing"])
     except UnicodeDecodeError as error:
         return Document(path.name, {}, faults=[f"{path.name}: is not UTF-8 text (byte {error.start})"])
-    loader = _Loader(text)
+    try:
+        loader = _Loader(guard(text))
+    except (RefusedYamlError, yaml.YAMLError) as error:
+        return Document(path.name, {}, faults=[f"{path.name}: {' '.join(str(error).split())}"])
     try:
         node = loader.get_single_node()
         content = loader.construct_document(node) if node is not None else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         return Document(path.name, {}, faults=[f"{path.name}: is not YAML ({str(error).replace(chr(10), ' ')})"])
     finally:
         loader.dispose()

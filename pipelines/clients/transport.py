@@ -46,9 +46,9 @@ class UnusableAnswerError(TransientFault):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait, in seconds, and how often to ask.
+    """How long to wait, in seconds, how much to take, in bytes as they are unpacked, and how often to ask.
 
-    `deadline` bounds one whole answer, however slowly it drips; `per_minute` stays below the rate at which REDCap bans
+    `deadline` bounds one whole answer, however slowly it drips, and `most` how large it may be; `per_minute` stays below the rate at which REDCap bans
     an address for good (600 a minute by default).
     """
 
@@ -56,6 +56,7 @@ class Limits:
     silence: float = 60.0
     deadline: float = 300.0
     per_minute: int = 300
+    most: int = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +193,17 @@ class Transport:
             adapter.pinned[(goal.host, goal.port)] = found[0]
 
     def _read(self, response: requests.Response, host: str) -> bytes:
-        """Read the whole body, but not beyond the deadline: a server may send a byte now and then for ever."""
+        """Read the whole body, within the deadline (a server may send a byte now and then for ever) and the size."""
         chunks: list[bytes] = []
-        began = time.monotonic()
+        began, size = time.monotonic(), 0
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             chunks.append(chunk)
+            size += len(chunk)
+            if size > self.limits.most:
+                raise UnusableAnswerError(
+                    f"REDCap at {host} sent more than {self.limits.most:,} bytes in one answer, so it was dropped. Smaller batches "
+                    "were tried; if it stays so, tell the REDCap administrator."
+                )
             if time.monotonic() - began > self.limits.deadline:
                 raise TransientFault(
                     f"REDCap at {host} sent {sum(map(len, chunks)):,} bytes in {self.limits.deadline:g} s and had not "

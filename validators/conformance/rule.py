@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from validators.library.yaml import RefusedYamlError, guard
 from validators.operators.conditions import OPERATORS, leaves
 
 #: Whose identifiers a rule carries, and what they are called in reports.
@@ -109,10 +110,12 @@ def read_rule(source: Mapping[str, Any] | str, *, place: str = "rule.yml") -> Ru
 
 
 def parsed(text: str, place: str) -> Any:
-    """What YAML makes of a text."""
+    """What YAML makes of a text, in bounded size and depth."""
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except yaml.YAMLError as error:
+        return yaml.load(guard(text), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except RefusedYamlError as error:
+        raise RuleError(f"{place}: {error}.") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise RuleError(f"{place}: not readable as YAML: {' '.join(str(error).split())}.") from error
 
 

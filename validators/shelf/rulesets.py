@@ -1,6 +1,7 @@
 """Sets of rules on the shelf: a folder or a zip of `rule.yml` files in the open CORE format."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -13,6 +14,8 @@ LICENCE: Final = "As told in the LICENSE that came with the rules; CDISC's open 
 #: A rule's file is some kilobytes; what is larger is none.
 LARGEST: Final = 1_000_000
 MOST: Final = 20_000
+#: All files together, unpacked; CDISC's rules are some ten megabytes.
+LARGEST_SET: Final = 100_000_000
 
 
 def load_rules(shelf: Shelf, path: Path, *, version: str = "") -> tuple[Kept, bool, tuple[str, ...]]:
@@ -59,6 +62,15 @@ def _is_plain(identifier: str) -> bool:
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the YAML files; nothing is unpacked, so that no name leads out of a folder."""
+    total = 0
+    for name, content in _members(path):
+        total += len(content)
+        if total > LARGEST_SET:
+            raise BadInputError(f"{path.name} holds more than {LARGEST_SET:,} bytes of rules. Nothing was loaded.")
+        yield name, content
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     if path.is_dir():
         found = sorted(one for one in path.rglob("*") if one.suffix in {".yml", ".yaml"} and one.is_file())
         for one in found[:MOST]:
@@ -70,10 +82,11 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             members = [one for one in archive.infolist() if PurePosixPath(one.filename).suffix in {".yml", ".yaml"}]
             for member in members[:MOST]:
                 if member.file_size <= LARGEST:
-                    yield member.filename, archive.read(member)
+                    with archive.open(member) as file:  # what it says of its size is not believed
+                        yield member.filename, file.read(LARGEST)
     except FileNotFoundError as error:
         raise BadInputError(f"There is no {path}. Nothing was loaded.") from error
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise BadInputError(
             f"{path.name} is neither a folder nor a zip that can be read: {error}. Nothing was loaded."
         ) from error
