@@ -29,7 +29,7 @@ FREE: Final[Mapping[str, tuple[Verb, ...]]] = {
     "consent_signature": _BOTH,  # what a participant decided is filed whenever it comes; consent says what counts
     "consent_decline": _BOTH,
     "consent_withdrawal": _BOTH,
-    "form_redaction": _BOTH,  # a value typed by mistake is taken out also then,
+    "form_redaction": _BOTH,  # a value typed by mistake is taken out also then
     "discrepancy": ("update",),  # and out of the questions that quote it
     "participant_identity": ("update",),  # an identity is destroyed also then
     "envelope": ("update",),  # what had arrived is settled
