@@ -231,6 +231,8 @@ class PeoplePage:
                 "The study is closed. Nothing in it changes any more; sign in again to read on.", kind="good"
             )
 
+        if one.kind == "arm_reveal":
+            return [self._where_shown(one)]
         if one.kind == "unblinding":
             return [button(self.visit, "Do it now", see, variant="contained")]
         if one.kind == "study_close":
@@ -242,6 +244,15 @@ class PeoplePage:
         if one.kind == "outbound_rule" and may(self.visit.visitor.actor, "study:connections:manage", study=study):
             return self._move(one, reason)
         return []
+
+    def _where_shown(self, one: Any) -> Any:
+        """Say where a revealed arm is shown: on the record, to whoever proposed it."""
+        code, is_own = str(one.what.get("participant", "")), one.proposed_by == self.visit.visitor.actor.id
+        if not is_own:
+            said = f"{one.proposed_name} can see the arm on the record of {code} now; nobody else can."
+            return pane(Markup('<p class="muted">{}</p>').format(said))
+        there = f"/app/{self.visit.code}/participants/{code}"
+        return pane(Markup('<p><a href="{}">See the arm on the record of {}</a></p>').format(there, code))
 
     def _move(self, one: Any, reason: Any) -> list[Any]:
         token = pmui.PasswordInput(

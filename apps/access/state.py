@@ -84,6 +84,8 @@ class PeopleState:
         if one.kind == "unblinding":
             who = names.get(str(one.what.get("account", "")), str(one.what.get("name", "somebody")))
             return f"{who} sees blinded values as {role_in_words(str(one.what.get('role', '')))}"
+        if one.kind == "arm_reveal":
+            return f"{one.proposed_name} sees the treatment arm of {one.what.get('participant', 'a participant')}, once"
         if one.kind == "outbound_rule":
             return f"REDCap is asked at {one.what.get('api_url', 'another address')}"
         if one.kind == "study_close":

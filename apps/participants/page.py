@@ -8,6 +8,7 @@ import panel_material_ui as pmui
 
 from apps.participants import record, views
 from apps.participants.reached import section
+from apps.participants.reveal import ArmPart
 from apps.participants.state import ANY, GridState
 from apps.shell.frame import Visit, acts, column, pane
 from apps.shell.pages import PAGES, Page
@@ -85,7 +86,8 @@ def one_record(visit: Visit) -> Any:
         found = record.load(session, visit, now=clock())
     visit.title = f"{subject}, record"
     shown, reached = views.record(found, visit), section(visit, subject=subject, site=found.person.site)
-    return shown if reached is None else column(shown, reached)
+    arm = ArmPart(visit, found.person)
+    return column(*[one for one in (arm.mark, arm.section, shown, reached) if one is not None])
 
 
 PAGES.declare(
