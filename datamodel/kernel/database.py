@@ -6,6 +6,8 @@ from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 
+from datamodel.kernel import arrays  # noqa: F401 - connections know packed columns only if psycopg does before they open
+
 SCHEMA = "app"
 
 

@@ -10,6 +10,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from datamodel.kernel import arrays
 from datamodel.records.changes import Changes, Key, Present, Revision
 
 #: Key of the transaction lock under which a study's records are written ("recs" in ASCII).
@@ -67,13 +68,14 @@ def save(
 ) -> None:
     """Write instances and revisions; the event is in the ledger already, in the same transaction."""
     connection: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
-    with connection.cursor() as cursor:
+    # In a pipeline, rows are packed while PostgreSQL writes those before; what fails is raised at its end.
+    with connection.pipeline(), connection.cursor() as cursor:
         for rows in batched(found.new, _ROWS_PER_WRITE):
             cursor.execute(_INSTANCES, [study, form, at, *_instances(rows, participant_ids)])
         for rows in batched(found.changed + found.removed, _ROWS_PER_WRITE):
             cursor.execute(_POINT, [at, *_states(rows)])
         for rows in batched(found.revisions, _ROWS_PER_WRITE):
-            values = [one.values for one in rows]
+            values = arrays.texts([one.values for one in rows])
             cursor.execute(_REVISIONS, [source, at, event_id, *_states(rows), values])
 
 
@@ -102,24 +104,24 @@ _REVISIONS: Final = f"""
 """  # noqa: S608 - made of constants
 
 
-def _states(rows: Sequence[Revision]) -> list[list[Any]]:
+def _states(rows: Sequence[Revision]) -> list[arrays.Packed]:
     """Return where instances stand, column by column."""
     return [
-        [str(one.instance_id) for one in rows],
-        [one.number for one in rows],
-        [one.status for one in rows],
-        [one.content_hash for one in rows],
-        [one.is_removed for one in rows],
+        arrays.texts([str(one.instance_id) for one in rows]),
+        arrays.numbers([one.number for one in rows]),
+        arrays.texts([one.status for one in rows]),
+        arrays.hashes([one.content_hash for one in rows]),
+        arrays.flags([one.is_removed for one in rows]),
     ]
 
 
-def _instances(rows: Sequence[Revision], participant_ids: dict[str, UUID]) -> list[list[Any]]:
+def _instances(rows: Sequence[Revision], participant_ids: dict[str, UUID]) -> list[arrays.Packed]:
     """Return new instances, column by column."""
     return [
-        [participant_ids[one.key[0]] for one in rows],
-        [one.key[1] for one in rows],
-        [one.key[2] for one in rows],
-        [one.key[3] for one in rows],
+        arrays.ids([participant_ids[one.key[0]] for one in rows]),
+        arrays.texts([one.key[1] for one in rows]),
+        arrays.numbers([one.key[2] for one in rows]),
+        arrays.numbers([one.key[3] for one in rows]),
         *_states(rows),
     ]
 
