@@ -77,7 +77,7 @@ def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> 
     """Whether a rule with this scope is about a dataset."""
     domains, classes = named(scope, "Include"), given(scope, "Classes", "Include")
     split = (scope.get("Domains") or {}).get("include_split_datasets")
-    if split is False and part.is_split:
+    if part.is_split if split is False else split is True and not domains and not part.is_split:
         return False
     if domains and not matches_domain(part, domains):
         return False

@@ -126,6 +126,12 @@ def is_custom(context: Context, spec: Spec) -> Value:
     return not catalogue(context).class_of(context.part.domain)
 
 
+def dataset_is_custom(context: Context, spec: Spec) -> Value:
+    """Whether the standard lacks the dataset, by its name; qualifiers of any domain are the standard's."""
+    del spec
+    return not catalogue(context).class_of(context.part.name)
+
+
 def related_is_custom(context: Context, spec: Spec) -> Value:
     """Whether the standard lacks the domain that qualifiers belong to."""
     del spec
@@ -282,6 +288,7 @@ CATALOGUE: dict[str, Callable[[Context, Spec], Value]] = {
     "get_library_class_domains": standard_domains,
     "standard_domains": standard_domains,
     "domain_is_custom": is_custom,
+    "dataset_is_custom": dataset_is_custom,
     "related_domain_is_custom": related_is_custom,
     "domain_label": domain_label,
     "codelist_terms": terms,

@@ -37,13 +37,24 @@ class Context:
         """
         domain = spec.get("domain")
         if not domain or self.table.called(str(domain)) in {self.part.name, self.part.domain}:
-            return self.table.frame
+            return self.table.frame if self.has_records else self.submitted
         found = self.study.frame(self.table.called(str(domain)))
         if found is None:
             raise SkipError(
                 f"The dataset {self.table.called(str(domain))} is not there; the operation {spec.get('operator')} needs it."
             )
         return found
+
+    @property
+    def has_records(self) -> bool:
+        """Whether the table holds the dataset's records, and not facts about it."""
+        return not self.part.variables or not set(self.part.variables).isdisjoint(self.table.frame.columns)
+
+    @property
+    def submitted(self) -> pl.DataFrame:
+        """The records of the dataset that is checked, all parts of a split one."""
+        found = None if self.part.is_supplemental else self.study.frame(self.part.domain)
+        return self.part.frame if found is None else found
 
     def names(self, spec: Spec, key: str) -> list[str]:
         """Names of variables that an operation lists, `--` and results of operations spelled out."""

@@ -6,10 +6,11 @@ import polars as pl
 
 from validators.operations.catalogue import CATALOGUE
 from validators.operations.context import Context, Operation, Spec
+from validators.operations.texts import TEXTS
 from validators.operations.values import VALUES
 from validators.operators.table import Table, UnsupportedError
 
-OPERATIONS: Mapping[str, Operation] = {**VALUES, **CATALOGUE}
+OPERATIONS: Mapping[str, Operation] = {**VALUES, **TEXTS, **CATALOGUE}
 
 
 def operate(context: Context, specs: Sequence[Spec]) -> Table:

@@ -1,81 +1,13 @@
-"""Operations on values: distinct, counts, least and greatest, study days, maps."""
+"""Operations on values: distinct, counts, least and greatest, maps, facts of datasets."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from validators.operations.context import Context, Operation, SkipError, Spec, Value
-from validators.operators.dates import COMPLETE, dated
-from validators.operators.groups import shortened
+from validators.operations.groups import RESULT, filtered, grouped, wanted
 from validators.operators.table import MissingError, UnsupportedError, number, text
-
-#: Column of a group's result while it is joined to the records.
-RESULT = "\x00result"
-#: Microseconds of a day.
-DAY = 86_400_000_000
-
-
-def filtered(context: Context, spec: Spec, frame: pl.DataFrame) -> pl.DataFrame:
-    """Records that fit an operation's filter; a value that ends in & stands for all that begin like it."""
-    for name, wanted in (spec.get("filter") or {}).items():
-        called = context.table.called(str(name))
-        if called not in frame.columns:
-            raise MissingError(called)
-        column = text(frame.get_column(called))
-        if isinstance(wanted, str) and wanted.endswith("&"):
-            frame = frame.filter(column.str.starts_with(wanted[:-1]))
-        else:
-            values = wanted if isinstance(wanted, list) else [wanted]
-            texts = [one if isinstance(one, str) else text(pl.Series([one]))[0] for one in values]
-            frame = frame.filter(column.is_in(pl.Series(texts, dtype=pl.String).implode()))
-    return frame
-
-
-def wanted(context: Context, spec: Spec, frame: pl.DataFrame) -> pl.Series:
-    """The column that an operation names.
-
-    Raises
-    ------
-    MissingError
-        It is not there.
-    """
-    name = context.table.called(str(spec.get("name")))
-    if name not in frame.columns:
-        raise MissingError(name)
-    return frame.get_column(name)
-
-
-def keyed(frame: pl.DataFrame, names: list[str], spec: Spec) -> list[pl.Series]:
-    """Grouping columns as text, cut by the operation's pattern if it has one."""
-    source = re.compile(str(spec["regex"])) if spec.get("regex") else None
-    return [
-        text(shortened(frame.get_column(name), source)).fill_null("").alias(f"\x00key{place}")
-        for place, name in enumerate(names)
-    ]
-
-
-def grouped(context: Context, spec: Spec, frame: pl.DataFrame, value: pl.Series, result: pl.Expr) -> pl.Series:
-    """One result for each group, given to each record of the table whose keys are that group's."""
-    names = context.names(spec, "group")
-    aliases = context.names(spec, "group_aliases")
-    names = [one for one in names if one in frame.columns] if spec.get("operator") == "record_count" else names
-    for name in names:
-        if name not in frame.columns:
-            raise MissingError(name)
-    targets = [*aliases, *names[len(aliases) :]][: len(names)]
-    for name in targets:
-        if name not in context.table.frame.columns:
-            raise MissingError(name)
-    keys = keyed(frame, names, spec)
-    groups = (
-        pl.DataFrame([*keys, value.alias(RESULT)])
-        .group_by([one.name for one in keys], maintain_order=True)
-        .agg(result.alias(RESULT))
-    )
-    own = pl.DataFrame(keyed(context.table.frame, targets, spec))
-    return own.join(groups, on=own.columns, how="left", maintain_order="left").get_column(RESULT)
 
 
 def distinct(context: Context, spec: Spec) -> Value:
@@ -131,52 +63,6 @@ def aggregate(result: str) -> Operation:
     return run
 
 
-def date_aggregate(*, last: bool) -> Operation:
-    """The first or last date, as it is written."""
-
-    def run(context: Context, spec: Spec) -> Value:
-        frame = filtered(context, spec, context.source(spec))
-        column = text(wanted(context, spec, frame))
-        order = dated(column).get_column("instant")
-        pairs = (
-            pl.DataFrame({"order": order, "value": column})
-            .select(pl.struct("order", "value").alias(RESULT))
-            .to_series()
-        )
-        known = pl.col(RESULT).filter(pl.col(RESULT).struct.field("order").is_not_null())
-        place = known.struct.field("order")
-        chosen = known.struct.field("value").get(place.arg_max() if last else place.arg_min(), null_on_oob=True)
-        if spec.get("group"):
-            return grouped(context, spec, frame, pairs, chosen).fill_null("")
-        found = pl.DataFrame({RESULT: pairs}).select(chosen)
-        return found.item() if found.height and found.item() is not None else ""
-
-    return run
-
-
-def study_day(context: Context, spec: Spec) -> Value:
-    """The study day of a date: from RFSTDTC, without a day 0; null where one of the two is not complete."""
-    own = dated(text(context.table.column(str(spec["name"]))))
-    reference = dated(text(context.table.column("RFSTDTC")))
-    days = [
-        pl.DataFrame({"instant": one["instant"], "known": one["known"]})
-        .select(
-            pl.when(pl.col("known") >= COMPLETE).then(pl.datetime(1970, 1, 1) + pl.duration(microseconds="instant"))
-        )
-        .to_series()
-        .dt.date()
-        for one in (local(own), local(reference))
-    ]
-    difference = (days[0] - days[1]).dt.total_days().cast(pl.Float64)
-    return difference + (difference >= 0).cast(pl.Float64)
-
-
-def local(parts: pl.DataFrame) -> pl.DataFrame:
-    """Dates as their day says, without their zone."""
-    day = pl.datetime(pl.col("year"), pl.col("month"), pl.col("day")).cast(pl.Int64)
-    return parts.select(pl.when(pl.col("known") >= COMPLETE).then(day).alias("instant"), "known")
-
-
 def mapped(context: Context, spec: Spec) -> Value:
     """A value looked up by the values of other variables."""
     entries = spec.get("map") or []
@@ -190,17 +76,15 @@ def mapped(context: Context, spec: Spec) -> Value:
     return result.fill_null("")
 
 
-def split_by(context: Context, spec: Spec) -> Value:
-    """Values cut at a separator."""
-    column = text(context.table.column(str(spec["name"]))).fill_null("")
-    return column.str.split(str(spec.get("delimiter", ","))).list.eval(pl.element().str.strip_chars())
-
-
 def variable_count(context: Context, spec: Spec) -> Value:
-    """In how many datasets of the study a variable is, `--` standing for each one's own letters."""
+    """In how many domains of the study a variable is, `--` standing for each one's own letters."""
     name = str(spec.get("name", ""))
-    return sum(
-        (one.prefix + name[2:] if name.startswith("--") else name) in one.frame.columns for one in context.study.parts
+    return len(
+        {
+            one.name if one.is_supplemental else one.domain
+            for one in context.study.parts
+            if (one.prefix + name[2:] if name.startswith("--") else name) in one.frame.columns
+        }
     )
 
 
@@ -233,11 +117,19 @@ def variable_is_null(context: Context, spec: Spec) -> Value:
 
 def minus(context: Context, spec: Spec) -> Value:
     """What is in one list and not in another."""
-    held = context.table.list_of(str(spec["name"]))
+    held, taken = one_list(context, spec["name"]), one_list(context, spec.get("subtract") or "")
     if held is None:
         raise MissingError(str(spec["name"]))
-    taken = context.table.list_of(str(spec.get("subtract", ""))) or []
-    return [one for one in held if one not in set(taken)]
+    return [one for one in held if one not in set(taken or ())]
+
+
+def one_list(context: Context, name: object) -> list[Any] | None:
+    """A result as a list; of one that differs by record, what the first record has; None where there is none."""
+    listed = context.table.list_of(str(name))
+    if listed is not None or not context.table.has(str(name)):
+        return listed
+    values = context.table.column(str(name)).head(1).to_list()
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def study_domains(context: Context, spec: Spec) -> Value:
@@ -289,11 +181,7 @@ VALUES: dict[str, Operation] = {
     "max": aggregate("max"),
     "min": aggregate("min"),
     "mean": aggregate("mean"),
-    "max_date": date_aggregate(last=True),
-    "min_date": date_aggregate(last=False),
-    "dy": study_day,
     "map": mapped,
-    "split_by": split_by,
     "variable_count": variable_count,
     "variable_value_count": value_count,
     "variable_exists": variable_exists,
