@@ -8,10 +8,18 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from datamodel.kernel.settings import settings
+
 _COMPRESSIBLE: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")
 #: Files whose address names their version never change under it; others are asked for again, answered 304.
 _FOREVER: Final = b"public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = b"public, max-age=0, must-revalidate"
+#: These answers do not pass the guards of the pages: a file is no page, and no frame's content.
+_SAFETY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+)
+_TLS_ONLY: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ async def _answer(kept: _Kept, scope: Scope, send: Send) -> None:
         (b"etag", kept.etag),
         (b"cache-control", _FOREVER if is_versioned else _ASK_AGAIN),
         (b"vary", b"accept-encoding"),
-        (b"x-content-type-options", b"nosniff"),
+        *_SAFETY,
+        *((_TLS_ONLY,) if settings().base_url.startswith("https://") else ()),
     ]
     if kept.etag.decode() in asked.get("if-none-match", ""):
         await send({"type": "http.response.start", "status": 304, "headers": headers})
