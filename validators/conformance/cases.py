@@ -1,49 +1,33 @@
 """Cases of the open rules: datasets with the findings that a rule must have on them, and the score of this engine."""
 
-import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from validators.conformance.data import Dataset, Variable
+from validators.conformance.casefiles import (
+    Case,
+    CaseError,
+    Finding,
+    Reader,
+    content,
+    expected,
+    listed_cases,
+    read_case,
+    rule_file,
+    rule_folders,
+)
 from validators.conformance.engine import Run
 from validators.conformance.result import RuleResult, Status
 from validators.conformance.rule import Rule, RuleError, read_rule
 
-type Finding = tuple[str, str | None]
 Verdict = Literal["exact", "same verdict", "wrong", "skipped", "unsupported", "no answer"]
 
 
 #: What a rule or a case that nobody foresaw may raise: told as unsupported with its reason, never an abort.
-FAULTS = (
-    pl.exceptions.PolarsError,
-    ArithmeticError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    AttributeError,
-)
-
-
-class CaseError(ValueError):
-    """A case that cannot be read; the message says where and what is wrong."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case: its datasets, the run's settings, what must be found (None where the case does not say)."""
-
-    rule: str
-    name: str
-    folder: Path
-    settings: Mapping[str, str]
-    datasets: tuple[Dataset, ...]
-    expected: frozenset[Finding] | None
+FAULTS = (Exception, pl.exceptions.PanicException)
 
 
 @dataclass(frozen=True)
@@ -79,114 +63,6 @@ class Outcome:
         return "skipped" if self.status == "skipped" else "unsupported"
 
 
-def settings(path: Path) -> dict[str, str]:
-    """The settings of a case: lines NAME=value."""
-    if not path.exists():
-        return {}
-    lines = [
-        line.split("=", 1)
-        for line in path.read_text(encoding="utf-8-sig").splitlines()
-        if "=" in line and not line.lstrip().startswith("#")
-    ]
-    return {name.strip(): value.strip().strip("\"'") for name, value in lines}
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file, by the names in its first line."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return [
-            {str(name): value or "" for name, value in line.items() if name is not None}
-            for line in csv.DictReader(stream, strict=False)
-        ]
-
-
-def values(path: Path) -> pl.DataFrame:
-    """The values of a dataset's CSV file, all as text."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        lines = [line for line in csv.reader(stream) if line]
-    if not lines:
-        return pl.DataFrame()
-    names = [name.strip() for name in lines[0]]
-    kept = [place for place, name in enumerate(names) if name]
-    return pl.DataFrame(
-        {
-            names[place]: pl.Series([line[place] if place < len(line) else "" for line in lines[1:]], dtype=pl.String)
-            for place in kept
-        }
-    )
-
-
-def dataset(path: Path, name: str, label: str, known: Mapping[str, Mapping[str, str]]) -> Dataset:
-    """One dataset of a case, numbers as its list of variables says."""
-    frame = values(path)
-    variables = []
-    columns = []
-    for column in frame.columns:
-        fact = known.get(column, {})
-        number = fact.get("type", "Char").strip().lower() in {"num", "numeric", "integer", "float"}
-        length = fact.get("length", "").strip()
-        variables.append(
-            Variable(
-                name=column,
-                label=fact.get("label", ""),
-                type="Num" if number else "Char",
-                length=int(float(length)) if length.replace(".", "", 1).isdigit() else None,
-            )
-        )
-        series = frame.get_column(column)
-        columns.append(series.str.strip_chars().cast(pl.Float64, strict=False) if number else series)
-    return Dataset(name=name, label=label, variables=tuple(variables), frame=pl.DataFrame(columns), file=path.name)
-
-
-def datasets(folder: Path) -> Iterator[Dataset]:
-    """The datasets of a case, in the order of its list."""
-    known: dict[str, dict[str, Mapping[str, str]]] = {}
-    for line in table(folder / "_variables.csv"):
-        known.setdefault(line.get("dataset", "").strip().lower(), {})[line.get("variable", "").strip()] = line
-    files = {path.stem.lower(): path for path in sorted(folder.glob("*.csv")) if not path.name.startswith("_")}
-    for line in table(folder / "_datasets.csv"):
-        stem = Path(line.get("Filename", "").strip()).stem.lower()
-        if stem in files:
-            name = line.get("Dataset Name", "").strip() or stem
-            yield dataset(files[stem], name.upper(), line.get("Label", "").strip(), known.get(stem, {}))
-
-
-def expected(path: Path) -> frozenset[Finding] | None:
-    """What must be found; None where the case has no such file."""
-    if not path.exists():
-        return None
-    lines = table(path)
-    return frozenset(
-        (line["Dataset"].strip().upper(), record(line.get("Record", "")))
-        for line in lines
-        if line.get("Dataset", "").strip() and "Record" in line
-    )
-
-
-def record(text: str) -> str | None:
-    """A record's number as text; None for a finding on the dataset."""
-    value = text.strip()
-    return value.removesuffix(".0") or None
-
-
-def read_case(rule: str, folder: Path, name: str) -> Case:
-    """One case."""
-    data = folder / "data"
-    found = tuple(datasets(data))
-    if not found:
-        raise CaseError(f"{name}: no dataset is in {data.name}; _datasets.csv names the files.")
-    return Case(
-        rule=rule,
-        name=name,
-        folder=data,
-        settings=settings(data / ".env"),
-        datasets=found,
-        expected=expected(folder / "results" / "results.csv"),
-    )
-
-
 def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
     """What this engine says of a case."""
     results = list(Run(case.datasets, catalogue=around.library, define=around.define).rule(rule))
@@ -220,37 +96,37 @@ def summed(results: list[RuleResult]) -> tuple[Status, str]:
     return "skipped", results[0].reason if results else ""
 
 
-def outcomes(folder: Path, surroundings: Callable[[Case], Surroundings]) -> Iterator[Outcome]:
+def outcomes(
+    folder: Path, surroundings: Callable[[Case], Surroundings], reader: Reader | None = None
+) -> Iterator[Outcome]:
     """What this engine says of every case of a folder; what cannot be read is unsupported with its reason."""
-    for path in sorted(one for one in folder.iterdir() if one.is_dir()):
+    for path in rule_folders(folder):
         try:
-            rule = read_rule((path / "rule.yml").read_text(encoding="utf-8"), place=f"{path.name}/rule.yml")
-        except (RuleError, *FAULTS) as error:
-            yield from (refused(path.name, name, place, str(error)) for name, place in listed(path))
+            file = rule_file(path)
+            rule = read_rule(content(file), place=f"{path.name}/{file.name}")
+        except FAULTS as error:
+            yield from (refused(path.name, name, place, told(error)) for name, place in listed_cases(path))
             continue
-        for name, place in listed(path):
+        for name, place in listed_cases(path):
             try:
-                case = read_case(path.name, place, name)
+                case = read_case(path.name, place, name, reader)
                 yield outcome(rule, case, surroundings(case))
             except CaseError as error:
                 yield refused(path.name, name, place, str(error), rule.type)
             except FAULTS as error:
-                reason = f"Running it failed: {type(error).__name__}: {error}"
-                yield refused(path.name, name, place, reason, rule.type)
+                yield refused(path.name, name, place, f"Running it failed: {told(error)}", rule.type)
+
+
+def told(error: BaseException) -> str:
+    """An error in one line; of one that is not ours, its kind too."""
+    words = " ".join(str(error).split())
+    return words if isinstance(error, RuleError) else f"{type(error).__name__}: {words}"
 
 
 def refused(rule: str, name: str, place: Path, reason: str, kind: str = "") -> Outcome:
     """A case that did not run."""
     try:
-        due = expected(place / "results" / "results.csv")
+        due = expected(place)
     except FAULTS:
         due = None
     return Outcome(rule=rule, case=name, type=kind, status="unsupported", reason=reason, expected=due)
-
-
-def listed(path: Path) -> Iterator[tuple[str, Path]]:
-    """The cases of a rule's folder with their names."""
-    for kind in ("negative", "positive"):
-        for place in sorted((path / kind).glob("*")):
-            if place.is_dir():
-                yield f"{kind}/{place.name}", place

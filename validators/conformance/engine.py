@@ -17,7 +17,7 @@ from validators.datasets.study import ROW, Part, Study
 from validators.operations.context import Context, SkipError
 from validators.operations.run import operate
 from validators.operators.conditions import holds, leaves
-from validators.operators.table import MissingError, Table, UnsupportedError, text
+from validators.operators.table import MissingError, Seen, Table, UnsupportedError, text, unblank
 
 PRESENCE = "Domain Presence Check"
 ABSENT = "Not in dataset"
@@ -106,19 +106,18 @@ class Run:
 
     def prepared(self, rule: Rule, parts: tuple[Part, ...]) -> Table:
         """The table that a rule's conditions are tested on: joined, with the results of operations."""
-        table = self.base(rule.type, parts)
-        table = replace(table, missing=set())
+        base = self.base(rule.type, parts)
+        table = replace(base, missing=set())
         if rule.joins:
             table = joined(table, rule.joins, self.study, parts[0], wanted=asked(rule, table))
         if rule.operations:
             table = replace(table, constants=dict(table.constants))
-            width = table.frame.width
+            before = table.known
             context = Context(
                 study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
             )
             operate(context, rule.operations)
-            if table.frame.width != width:
-                table.memo = {}
+            widened(table, before, {str(one["id"]) for one in rule.operations})
         return table
 
     def presence(self, rule: Rule, units: Sequence[tuple[Part, ...]]) -> RuleResult:
@@ -149,6 +148,17 @@ class Run:
             return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=reason)
         spent = time.perf_counter() - started
         return RuleResult(rule=rule.id, dataset=STUDY, status="ok", count=found.height, findings=found, seconds=spent)
+
+
+def widened(table: Table, before: Seen, made: set[str]) -> None:
+    """Note which columns operations made, so that what is known of the others stays known to all rules."""
+    if table.frame is before.frame:
+        return
+    if made & before.names or table.frame.height != before.frame.height:
+        table.memo = {}
+        return
+    table.added = frozenset(table.frame.columns) - before.names
+    table.seen = Seen(table.frame, before)
 
 
 def unsupported(rule: Rule) -> str:
@@ -234,7 +244,7 @@ def shown(table: Table, hits: pl.DataFrame, name: str) -> pl.Series:
         series = hits.get_column(called)
         if isinstance(series.dtype, pl.List):
             return pl.Series([str(one) for one in series.to_list()], dtype=pl.String)
-        return text(series).fill_null("")
+        return unblank(text(series))
     value = str(table.constants[called]) if called in table.constants else ABSENT
     return pl.Series([value], dtype=pl.String).new_from_index(0, hits.height)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from validators.datasets.study import ROW, Part, Study, stacked
 from validators.operations.context import SkipError
-from validators.operators.table import UnsupportedError, is_empty, text
+from validators.operators.table import UnsupportedError, text, unblank
 
 #: Column that says which of a unit's parts a record is from.
 PART = "\x00part"
@@ -68,9 +69,9 @@ def variable_facts(part: Part) -> list[dict[str, Any]]:
 def measured(part: Part) -> list[dict[str, Any]]:
     """What is known of each variable of a dataset."""
     found = []
+    facts = blanks(part)
     for place, one in enumerate(part.dataset.variables, start=1):
-        column = part.frame.get_column(one.name)
-        empty = is_empty(column)
+        empty, filled, longest = facts[one.name]
         found.append(
             {
                 "variable_name": one.name,
@@ -79,12 +80,36 @@ def measured(part: Part) -> list[dict[str, Any]]:
                 "variable_size": one.length,
                 "variable_data_type": one.type,
                 "variable_format": one.format,
-                "variable_has_empty_values": bool(empty.any()),
-                "variable_is_empty": bool(empty.all()),
-                "variable_max_size": float(str(text(column).str.len_bytes().max() or 0)),
+                "variable_has_empty_values": empty,
+                "variable_is_empty": not filled,
+                "variable_max_size": float(longest),
             }
         )
     return found
+
+
+def blanks(part: Part) -> dict[str, tuple[bool, bool, int]]:
+    """For each variable: whether it has values that are missing, others, and the bytes of the longest as text."""
+    empty = {
+        one: (pl.col(one) == "") | pl.col(one).is_null()
+        if part.frame.schema[one] == pl.String
+        else pl.col(one).is_null()
+        for one in part.variables
+    }
+    sizes = {one: as_text(part, one).str.len_bytes().max() for one in part.variables}
+    asked = [(empty[one].any(), (~empty[one]).any(), sizes[one]) for one in part.variables]
+    if not asked:
+        return {}
+    row = iter(part.frame.select(one.alias(str(place)) for place, one in enumerate(chain.from_iterable(asked))).row(0))
+    return {
+        name: (bool(some_empty), bool(filled), int(longest or 0))
+        for name, some_empty, filled, longest in zip(part.variables, row, row, row, strict=True)
+    }
+
+
+def as_text(part: Part, name: str) -> pl.Expr:
+    """A column as text, see `text`; numbers are written once for each different one."""
+    return pl.col(name) if part.frame.schema[name] == pl.String else pl.lit(text(part.frame.get_column(name).unique()))
 
 
 def library_rows(catalogue: Any, part: Part) -> dict[str, dict[str, Any]]:
@@ -134,13 +159,19 @@ def values(parts: Sequence[Part]) -> pl.DataFrame:
     facts = [
         fact_table(variable_facts(part)).with_columns(pl.lit(place).alias(PART)) for place, part in enumerate(parts)
     ]
-    found = [
-        pl.select(text(part.frame.get_column(name)).fill_null("").unique().alias("variable_value")).with_columns(
-            pl.lit(name).alias("variable_name"), pl.lit(place).alias(PART)
-        )
-        for place, part in enumerate(parts)
-        for name in part.variables
-    ]
+    found = []
+    for place, part in enumerate(parts):
+        for name in part.variables:
+            held = unblank(text(part.frame.get_column(name))).unique()
+            found.append(
+                pl.DataFrame(
+                    [
+                        held.alias("variable_value"),
+                        pl.Series("variable_name", [name], dtype=pl.String).new_from_index(0, len(held)),
+                        pl.Series(PART, [place], dtype=pl.Int32).new_from_index(0, len(held)),
+                    ]
+                )
+            )
     if not found:
         return pl.DataFrame(schema=VALUES)
     known = pl.concat(facts, how="diagonal_relaxed").drop(ROW)

@@ -12,9 +12,9 @@ from validators.operators.table import (
     MissingError,
     Operator,
     Table,
-    is_empty,
     number,
     repeated,
+    sure,
     text,
 )
 
@@ -49,7 +49,7 @@ def referenced(table: Table, name: str) -> pl.Series:
 def equality(table: Table, condition: Condition, *, fold: bool = False) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Where two values are equal, where the target is empty, where what it is compared with is."""
     target, other = table.column(str(condition["name"])), compared(table, condition)
-    empty, none = is_empty(target), is_empty(other)
+    empty, none = table.empty(target), table.empty(other)
     if condition.get("round_values"):
         return rounded(target, other, fold=fold), empty, none
     if isinstance(target.dtype, pl.List) or isinstance(other.dtype, pl.List):
@@ -67,7 +67,7 @@ def alike(target: pl.Series, other: pl.Series, *, fold: bool) -> pl.Series:
     """Where two values of one type are the same, in whatever case where that does not count."""
     if fold and target.dtype == pl.String:
         target, other = target.str.to_lowercase(), other.str.to_lowercase()
-    return (target == other).fill_null(value=False)
+    return sure(target == other)
 
 
 def rounded(target: pl.Series, other: pl.Series, *, fold: bool) -> pl.Series:
@@ -125,19 +125,19 @@ def ordered(test: Callable[[Any, Any], Any]) -> Operator:
     def compare(table: Table, condition: Condition) -> pl.Series:
         left, right = number(table.column(str(condition["name"]))), number(compared(table, condition))
         found: pl.Series = test(left, right)
-        return found.fill_null(value=False)
+        return sure(found)
 
     return compare
 
 
 def empty(table: Table, condition: Condition) -> pl.Series:
     """No value."""
-    return is_empty(table.column(str(condition["name"])))
+    return table.empty(table.column(str(condition["name"])))
 
 
 def filled(table: Table, condition: Condition) -> pl.Series:
     """A value."""
-    return ~is_empty(table.column(str(condition["name"])))
+    return ~table.empty(table.column(str(condition["name"])))
 
 
 def exists(table: Table, condition: Condition) -> bool:
@@ -155,9 +155,9 @@ def length(test: Callable[[Any, Any], Any]) -> Operator:
     """Comparison of a text's number of characters with a number, or with another text's."""
 
     def compare(table: Table, condition: Condition) -> pl.Series:
-        found = text(table.column(str(condition["name"]))).str.len_chars().cast(pl.Float64)
+        found = table.text(str(condition["name"])).str.len_chars().cast(pl.Float64)
         hits: pl.Series = test(found, lengths(table, condition))
-        return hits.fill_null(value=False)
+        return sure(hits)
 
     return compare
 
@@ -177,8 +177,8 @@ def same_length(*, wanted: bool) -> Operator:
     """Whether a text has as many characters as another has, or as a number says."""
 
     def compare(table: Table, condition: Condition) -> pl.Series:
-        left = text(table.column(str(condition["name"]))).str.len_chars().cast(pl.Float64)
-        same = (left == lengths(table, condition)).fill_null(value=False)
+        left = table.text(str(condition["name"])).str.len_chars().cast(pl.Float64)
+        same = sure(left == lengths(table, condition))
         return same if wanted else ~same
 
     return compare

@@ -37,9 +37,10 @@ def leaf(table: Table, condition: Condition) -> pl.Series | None:
     if test is None:
         raise UnsupportedError(f"The operator {name} is not one that this engine has.")
     remembered = key(table, condition)
-    if remembered not in table.memo:
+    memo = table.memory(condition)
+    if remembered not in memo:
         try:
-            table.memo[remembered] = mask(table, test(table, condition))
+            memo[remembered] = mask(table, test(table, condition))
         except MissingError as error:
             table.missing.add(error.name)
             return None
@@ -49,7 +50,7 @@ def leaf(table: Table, condition: Condition) -> pl.Series | None:
             ) from error
         except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise UnsupportedError(f"The operator {name} cannot test what the condition gives it: {error}") from error
-    return table.memo[remembered]
+    return memo[remembered]
 
 
 def holds(table: Table, check: Any) -> pl.Series:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from validators.operators.compare import compared
-from validators.operators.table import Condition, Operator, Table, UnsupportedError, by_value, text
+from validators.operators.table import Condition, Operator, Table, UnsupportedError, by_value, different, sure, text
 
 #: A date or date and time, each part optional from the right.
 PARTS = (
@@ -39,16 +39,22 @@ EARLY = re.compile(r"[.,]\d+[YMWDH](?=.)")
 
 def taken(values: pl.Series) -> pl.DataFrame:
     """Year to microsecond of each value, null where a part is not there, with the instant and the number of parts."""
-    groups = (
-        values.to_frame("value").select(pl.col("value").str.strip_chars().str.extract_groups(PARTS)).unnest("value")
+    parts = (
+        grouped(values)
+        .with_columns(
+            *(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1]),
+            ("0" + pl.col("fraction").str.replace(",", ".", literal=True)).cast(pl.Float64).alias("fraction"),
+        )
+        .with_columns((pl.col("fraction") * 1_000_000).round(0).cast(pl.Int32).alias("microsecond"))
     )
-    parts = groups.with_columns(
-        *(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1]),
-        ("0" + pl.col("fraction").str.replace(",", ".", literal=True)).cast(pl.Float64).alias("fraction"),
-    ).with_columns((pl.col("fraction") * 1_000_000).round(0).cast(pl.Int32).alias("microsecond"))
-    return parts.with_columns(
-        instant(), pl.sum_horizontal(pl.col(name).is_not_null() for name in LEVELS).alias("known")
-    )
+    known = pl.sum_horizontal(pl.col(name).is_not_null() for name in LEVELS).alias("known")
+    return parts.with_columns(instant(), known).collect()
+
+
+def grouped(values: pl.Series) -> pl.LazyFrame:
+    """The parts of each value as text, null where a part is not there."""
+    groups = pl.col("value").str.strip_chars().str.extract_groups(PARTS)
+    return values.to_frame("value").lazy().select(groups).unnest("value")
 
 
 def instant() -> pl.Expr:
@@ -71,10 +77,7 @@ def instant() -> pl.Expr:
 
 def possible(values: pl.Series) -> pl.Series:
     """Which values name a day that the calendar has: months 1 to 12, days as the month has, hours to 24."""
-    groups = (
-        values.to_frame("value").select(pl.col("value").str.strip_chars().str.extract_groups(PARTS)).unnest("value")
-    )
-    parts = groups.select(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1])
+    parts = grouped(values).select(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1])
     last = pl.date(pl.col("year"), pl.col("month").fill_null(1).clip(1, 12), 1).dt.month_end().dt.day()
     limits = [
         pl.col("year").is_not_null(),
@@ -84,15 +87,23 @@ def possible(values: pl.Series) -> pl.Series:
         pl.col("minute") < 60,  # noqa: PLR2004 - minutes of an hour
         pl.col("second") < 60,  # noqa: PLR2004 - seconds of a minute
     ]
-    return parts.select(pl.all_horizontal(one.fill_null(value=True) for one in limits)).to_series()
+    return parts.select(pl.all_horizontal(one.fill_null(value=True) for one in limits)).collect().to_series()
 
 
-def dated(series: pl.Series) -> pl.DataFrame:
-    """Parts of dates for each record, found once for each different value."""
-    values = text(series)
-    unique = values.unique().drop_nulls()
-    good = unique.filter(possible(unique))
-    parts = taken(good).with_columns(good.alias("value"))
+def calendar(values: pl.Series) -> pl.DataFrame:
+    """Those of different values that are dates, with their parts."""
+    good = values.filter(possible(values))
+    return taken(good).with_columns(good.alias("value"))
+
+
+def dated(series: pl.Series, table: Table | None = None) -> pl.DataFrame:
+    """Parts of dates for each record, found once for each different value; those of a table's column are kept."""
+    if table is None:
+        values = text(series)
+        parts = calendar(different(values))
+    else:
+        values = table.once(series, "text", text)
+        parts = table.once(table.once(values, "different", different), "calendar", calendar)
     return pl.DataFrame({"value": values}).join(parts, on="value", how="left", maintain_order="left")
 
 
@@ -130,23 +141,23 @@ def date_compare(test: Callable[[Any, Any], Any]) -> Operator:
 
     def compare(table: Table, condition: Condition) -> pl.Series:
         unit = condition.get("date_component")
-        left = dated(table.column(str(condition["name"])))
-        right = dated(compared(table, condition))
+        left = dated(table.column(str(condition["name"])), table)
+        right = dated(compared(table, condition), table)
         if unit == "auto":
-            return common(left, right, test).fill_null(value=False)
+            return sure(common(left, right, test))
         if unit is not None and unit not in LEVELS:
             raise UnsupportedError(f"date_component is {unit!r}; it may be auto or one of {', '.join(LEVELS)}.")
         column = str(unit or "instant")
         found: pl.Series = test(level(left, column), level(right, column))
-        return found.fill_null(value=False)
+        return sure(found)
 
     return compare
 
 
-def complete(values: pl.Series) -> pl.Series:
+def complete(values: pl.Series, table: Table) -> pl.Series:
     """Which values are dates with year, month and day."""
-    good = values.filter(possible(values))
-    full = good.filter(taken(good)["known"] >= COMPLETE)
+    dates = table.once(values, "calendar", calendar)
+    full = dates["value"].filter(dates["known"] >= COMPLETE)
     return values.is_in(full.implode())
 
 
@@ -154,7 +165,7 @@ def is_complete(*, wanted: bool) -> Operator:
     """Whether the date is complete; no date is not complete."""
 
     def test(table: Table, condition: Condition) -> pl.Series:
-        hits = by_value(text(table.column(str(condition["name"]))), complete)
+        hits = by_value(table.text(str(condition["name"])), lambda values: complete(values, table), table)
         return hits if wanted else ~hits
 
     return test
@@ -171,14 +182,16 @@ def valid(values: pl.Series) -> pl.Series:
 
 def invalid_date(table: Table, condition: Condition) -> pl.Series:
     """The value is no date."""
-    return ~by_value(text(table.column(str(condition["name"]))), valid)
+    return ~by_value(table.text(str(condition["name"])), valid, table)
 
 
 def invalid_duration(table: Table, condition: Condition) -> pl.Series:
     """The value is no duration, or a negative one where they are not allowed."""
     source = re.compile(("" if condition.get("negative") is False else "-?") + DURATION)
-    series = text(table.column(str(condition["name"])))
-    return ~by_value(series, lambda values: [bool(source.fullmatch(one)) and not EARLY.search(one) for one in values])
+    series = table.text(str(condition["name"]))
+    return ~by_value(
+        series, lambda values: [bool(source.fullmatch(one)) and not EARLY.search(one) for one in values], table
+    )
 
 
 DATES: dict[str, Operator] = {

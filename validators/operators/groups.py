@@ -7,7 +7,7 @@ from itertools import pairwise
 import polars as pl
 
 from validators.operators.strings import part, pattern
-from validators.operators.table import Condition, MissingError, Operator, Table, is_empty, repeated, text
+from validators.operators.table import Condition, MissingError, Operator, Table, repeated, text
 
 
 def coded(series: pl.Series) -> pl.Series:
@@ -87,7 +87,7 @@ def relationship(*, wanted: bool) -> Operator:
 
     def test(table: Table, condition: Condition) -> pl.Series:
         name, other = str(condition["name"]), table.names(condition["value"])
-        none, lacking = is_empty(table.column(name)), some_empty(table, other)
+        none, lacking = table.empty(table.column(name)), some_empty(table, other)
         frame = pl.DataFrame(
             {
                 "left": pl.DataFrame({"code": code_of(table, name)}).select(pl.when(~none).then("code")).to_series(),
@@ -107,7 +107,7 @@ def some_empty(table: Table, names: Sequence[str]) -> pl.Series:
     """Records on which one of these variables is empty, so that there is no whole combination."""
     found = repeated(value=False, height=table.height)
     for name in names:
-        found = found | is_empty(table.column(name))
+        found = found | table.empty(table.column(name))
     return found
 
 
@@ -239,7 +239,7 @@ def gaps(table: Table, name: str, *, digits: str) -> pl.Series:
     )
     hits = repeated(value=False, height=table.height)
     for before, after in pairwise(found):
-        hits = hits | (is_empty(table.column(before)) & ~is_empty(table.column(after)))
+        hits = hits | (table.empty(table.column(before)) & ~table.empty(table.column(after)))
     return hits
 
 
@@ -251,7 +251,7 @@ def references(*, wanted: bool) -> Operator:
         if not isinstance(counts, dict):
             raise MissingError(str(condition.get("value")))
         several = pl.Series([name for name, count in counts.items() if count > 1], dtype=pl.String)
-        hits = text(table.column(str(condition["name"]))).is_in(several.implode()).fill_null(value=False)
+        hits = table.text(str(condition["name"])).is_in(several.implode()).fill_null(value=False)
         return hits if wanted else ~hits
 
     return test

@@ -6,7 +6,7 @@ import polars as pl
 
 from validators.operators.dates import dated
 from validators.operators.groups import codes, regex, shortened
-from validators.operators.table import Condition, Operator, Table, is_empty, number, text
+from validators.operators.table import Condition, Operator, Table, is_empty, number
 
 
 def rank(series: pl.Series) -> pl.Series:
@@ -25,7 +25,7 @@ def empty_but_last(*, wanted: bool) -> Operator:
                 "place": range(table.height),
                 "group": group,
                 "order": table.column(str(ordering)) if ordering else range(table.height),
-                "empty": is_empty(table.column(str(condition["name"]))),
+                "empty": table.empty(table.column(str(condition["name"]))),
             }
         ).sort("group", "order", maintain_order=True)
         last = (frame["group"] != frame["group"].shift(-1)).fill_null(value=True)
@@ -44,8 +44,8 @@ def next_record(*, wanted: bool) -> Operator:
                 "place": range(table.height),
                 "group": codes(table, table.names(condition.get("within") or [])),
                 "order": table.column(str(condition["ordering"])),
-                "value": text(table.column(str(condition["name"]))).fill_null(""),
-                "other": text(table.column(str(condition["value"]))).fill_null(""),
+                "value": table.text(str(condition["name"])).fill_null(""),
+                "other": table.text(str(condition["value"])).fill_null(""),
             }
         ).sort("group", "order", maintain_order=True)
         same = (frame["value"] == frame["other"].shift(-1)).fill_null(value=True)

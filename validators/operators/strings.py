@@ -14,9 +14,9 @@ from validators.operators.table import (
     Table,
     UnsupportedError,
     by_value,
-    is_empty,
     number,
     repeated,
+    sure,
     text,
 )
 
@@ -91,7 +91,7 @@ def matches(side: Side, *, wanted: bool) -> Operator:
 
     def test(table: Table, condition: Condition) -> pl.Series:
         series, source = side(table.column(str(condition["name"])), condition), pattern(condition)
-        hits = by_value(series, lambda values: test_values(values, source))
+        hits = by_value(series, lambda values: test_values(values, source), table)
         return hits if wanted else ~hits & series.is_not_null()
 
     return test
@@ -104,7 +104,7 @@ def equals(side: Side, *, wanted: bool) -> Operator:
         series = side(table.column(str(condition["name"])), condition)
         letters = condition.get("value") == "DOMAIN" and not condition.get("value_is_literal")
         other = repeated(table.prefix, table.height) if letters else text(compared(table, condition))
-        same = (series == other).fill_null(value=False)
+        same = sure(series == other)
         return same if wanted else ~same
 
     return test
@@ -112,13 +112,13 @@ def equals(side: Side, *, wanted: bool) -> Operator:
 
 def starts(table: Table, condition: Condition) -> pl.Series:
     """The value begins with another."""
-    frame = pl.DataFrame({"a": text(table.column(str(condition["name"]))), "b": text(compared(table, condition))})
+    frame = pl.DataFrame({"a": table.text(str(condition["name"])), "b": text(compared(table, condition))})
     return frame.select(pl.col("a").str.starts_with(pl.col("b"))).to_series().fill_null(value=False)
 
 
 def ends(table: Table, condition: Condition) -> pl.Series:
     """The value ends with another."""
-    frame = pl.DataFrame({"a": text(table.column(str(condition["name"]))), "b": text(compared(table, condition))})
+    frame = pl.DataFrame({"a": table.text(str(condition["name"])), "b": text(compared(table, condition))})
     return frame.select(pl.col("a").str.ends_with(pl.col("b"))).to_series().fill_null(value=False)
 
 
@@ -130,7 +130,7 @@ def string_part(*, wanted: bool) -> Operator:
         other = text(compared(table, condition))
         taken = {one: part(source, one) for one in other.unique().drop_nulls()}
         parts = other.replace_strict(taken, return_dtype=pl.String, default=None) if taken else other
-        same = (text(table.column(str(condition["name"]))) == parts).fill_null(value=False)
+        same = sure(table.text(str(condition["name"])) == parts)
         return same if wanted else ~same
 
     return test
@@ -178,18 +178,18 @@ def within(series: pl.Series, table: Table, condition: Condition, *, fold: bool)
         return series.list.eval(pl.element().is_in(allowed_texts)).list.any().fill_null(value=False)
     if series.dtype.is_numeric():
         numbers = number(pl.Series([one for one in listed or [] if isinstance(one, int | float)], dtype=pl.Float64))
-        return series.is_in(numbers.implode()).fill_null(value=False)
+        return sure(series.is_in(numbers.implode()))
     texts = [str(one) for one in listed or [] if isinstance(one, str) or series.dtype == pl.Boolean]
     if "" in [one for one in listed or [] if isinstance(one, str)] or None in (listed or []):
         texts.append("")
-    return is_among(text(series), texts, fold=fold)
+    return is_among(table.once(series, "text", text), texts, fold=fold)
 
 
 def is_among(values: pl.Series, texts: list[str], *, fold: bool) -> pl.Series:
     """Whether each text is one of a list."""
     if fold:
         values, texts = values.str.to_lowercase(), [one.lower() for one in texts]
-    return values.is_in(pl.Series(texts, dtype=pl.String).unique().implode()).fill_null(value=False)
+    return sure(values.is_in(pl.Series([list(dict.fromkeys(texts))], dtype=pl.List(pl.String))))
 
 
 def in_row(series: pl.Series, column: pl.Series, *, fold: bool) -> pl.Series:
@@ -247,7 +247,7 @@ def split_lengths(*, wanted: bool) -> Operator:
 
     def test(table: Table, condition: Condition) -> pl.Series:
         separator = str(condition.get("separator", "/"))
-        parts = text(table.column(str(condition["name"]))).fill_null("").str.split(separator)
+        parts = table.text(str(condition["name"])).fill_null("").str.split(separator)
         count = parts.list.len()
         left = parts.list.get(0, null_on_oob=True).str.len_chars()
         right = parts.list.get(1, null_on_oob=True).str.len_chars()
@@ -259,7 +259,7 @@ def split_lengths(*, wanted: bool) -> Operator:
 
 def nothing(table: Table, name: str) -> pl.Series:
     """Where a variable is empty."""
-    return is_empty(table.column(name))
+    return table.empty(table.column(name))
 
 
 def always(table: Table) -> pl.Series:

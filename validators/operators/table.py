@@ -27,6 +27,39 @@ class UnsupportedError(NotImplementedError):
     """A condition asks for something that this engine does not do; the message says what."""
 
 
+class Seen:
+    """What was found out about the columns of one frame, once for all rules that ask.
+
+    `before` is what is known of the frame that this one has columns more than.
+    """
+
+    def __init__(self, frame: pl.DataFrame, before: "Seen | None" = None) -> None:
+        self.frame = frame
+        self.names = frozenset(frame.columns)
+        self.before = before
+        self.columns: dict[str, pl.Series] = {}
+        self.found: dict[tuple[int, str], Any] = {}
+
+    def column(self, name: str) -> pl.Series:
+        """A column, the same object each time."""
+        if self.before is not None and name in self.before.names:
+            return self.before.column(name)
+        if name not in self.columns:
+            self.columns[name] = self.own(self.frame.get_column(name))
+        return self.columns[name]
+
+    def own(self, series: pl.Series) -> pl.Series:
+        """The series, marked as one that lives as long as this does; only about such is anything kept."""
+        self.found.setdefault((id(series), ""), series)
+        return series
+
+    def knows(self, series: pl.Series) -> "Seen | None":
+        """Whose the series is."""
+        if self.found.get((id(series), "")) is series:
+            return self
+        return None if self.before is None else self.before.knows(series)
+
+
 @dataclass(eq=False)
 class Table:
     """Records to test, with what `--` and `$name` stand for.
@@ -46,6 +79,43 @@ class Table:
     beside: frozenset[str] = frozenset()
     #: Variables that conditions asked for in vain.
     missing: set[str] = field(default_factory=set)
+    seen: Seen | None = None
+    #: Columns that the rule's own operations made, and what conditions on them came to.
+    added: frozenset[str] = frozenset()
+    added_memo: dict[str, pl.Series] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Seen:
+        """What was found out about the columns of the frame as it is now."""
+        if self.seen is None or self.seen.frame is not self.frame:
+            self.seen = Seen(self.frame)
+        return self.seen
+
+    def once[T](self, series: pl.Series, what: str, make: Callable[[pl.Series], T]) -> T:
+        """What `make` makes of a column, made once; of a series that is no column it is made each time."""
+        owner = self.known.knows(series)
+        if owner is None:
+            return make(series)
+        key = (id(series), what)
+        if key not in owner.found:
+            made = make(series)
+            owner.found[key] = owner.own(made) if isinstance(made, pl.Series) else made
+        found: T = owner.found[key]
+        return found
+
+    def text(self, name: str) -> pl.Series:
+        """The values of a variable as text, see `text`."""
+        return self.once(self.column(name), "text", text)
+
+    def empty(self, series: pl.Series) -> pl.Series:
+        """Where values of a column are missing, see `is_empty`."""
+        return self.once(series, "empty", is_empty)
+
+    def memory(self, condition: Condition) -> dict[str, pl.Series]:
+        """Where to keep what a condition comes to: for all rules, or for this one where its own columns count."""
+        if self.added and any(name in str(condition) for name in self.added):
+            return self.added_memo
+        return self.memo
 
     @property
     def height(self) -> int:
@@ -59,7 +129,7 @@ class Table:
         if name.endswith(WILDCARD):
             return name.removesuffix(WILDCARD) + self.prefix
         dataset, dot, column = name.partition(".")
-        if dot and dataset in self.beside and name not in self.frame.columns:
+        if dot and dataset in self.beside and name not in self.known.names:
             return self.called(column)
         return (
             f"{dataset}.{self.prefix}{column.removeprefix(WILDCARD)}" if dot and column.startswith(WILDCARD) else name
@@ -68,7 +138,7 @@ class Table:
     def has(self, name: str) -> bool:
         """Whether a variable or a result of that name is there."""
         called = self.called(name)
-        return called in self.frame.columns or called in self.constants
+        return called in self.known.names or called in self.constants
 
     def kind(self, name: str) -> pl.DataType:
         """The type of a column."""
@@ -83,8 +153,8 @@ class Table:
             There is no such variable.
         """
         called = self.called(name)
-        if called in self.frame.columns:
-            return self.frame.get_column(called)
+        if called in self.known.names:
+            return self.known.column(called)
         if called in self.constants:
             return repeated(self.constants[called], self.height)
         raise MissingError(called)
@@ -93,7 +163,7 @@ class Table:
         """The values of a result that is a list for the whole table; None where the name is none."""
         called = self.called(name)
         found = self.constants.get(called)
-        return list(found) if called not in self.frame.columns and isinstance(found, list | tuple) else None
+        return list(found) if called not in self.known.names and isinstance(found, list | tuple) else None
 
     def names(self, value: Any) -> list[str]:
         """Names of variables that a condition lists, results that are lists of names spelled out."""
@@ -122,7 +192,17 @@ def mask(table: Table, outcome: Outcome) -> pl.Series:
     series = table.frame.select(outcome.alias("mask")).to_series() if isinstance(outcome, pl.Expr) else outcome
     if len(series) != table.height:
         series = series.new_from_index(0, table.height)
-    return series.fill_null(value=False)
+    return sure(series)
+
+
+def sure(series: pl.Series) -> pl.Series:
+    """True and false with what is unknown as false; nothing is done where all is known."""
+    return series.fill_null(value=False) if series.null_count() else series
+
+
+def unblank(series: pl.Series) -> pl.Series:
+    """Text with what is missing as text without a character."""
+    return series.fill_null("") if series.null_count() else series
 
 
 def key(table: Table, condition: Condition) -> str:
@@ -163,13 +243,23 @@ def is_empty(series: pl.Series) -> pl.Series:
     """Where a value is missing: null, or text without a character."""
     if isinstance(series.dtype, pl.List):
         return series.is_null() | (series.list.len() == 0)
+    if not series.null_count():
+        return series == "" if series.dtype == pl.String else repeated(value=False, height=len(series))
     return series.is_null() | (series == "") if series.dtype == pl.String else series.is_null()
 
 
-def by_value(series: pl.Series, test: Callable[[pl.Series], Sequence[bool] | pl.Series]) -> pl.Series:
-    """A test on values of a column, made once for each different value."""
-    values = series.unique().drop_nulls()
+def by_value(
+    series: pl.Series, test: Callable[[pl.Series], Sequence[bool] | pl.Series], table: Table | None = None
+) -> pl.Series:
+    """A test on values of a column, made once for each different value; those are kept if it is one of the table's."""
+    values = table.once(series, "different", different) if table else different(series)
     hits = values.filter(pl.Series(test(values), dtype=pl.Boolean))
-    if not len(hits):
-        return repeated(value=False, height=len(series))
-    return series.is_in(hits.implode()).fill_null(value=False)
+    if not len(hits) or (len(hits) == len(values) and not series.null_count()):
+        return repeated(value=bool(len(hits)), height=len(series))
+    return sure(series.is_in(hits.implode()))
+
+
+def different(series: pl.Series) -> pl.Series:
+    """The different values that are not missing."""
+    values = series.unique()
+    return values.drop_nulls() if values.null_count() else values
