@@ -33,6 +33,8 @@ class Run:
         self.catalogue = catalogue
         self.define = define
         self.tables: dict[tuple[str, tuple[str, ...]], Table] = {}
+        self.scopes: dict[tuple[str, bool], list[tuple[Part, ...]]] = {}
+        self.present: pl.DataFrame | None = None
 
     def base(self, kind: str, parts: Sequence[Part]) -> Table:
         """The table of a rule type on datasets, made once."""
@@ -45,6 +47,13 @@ class Run:
 
     def units(self, rule: Rule) -> list[tuple[Part, ...]]:
         """Datasets that a rule is about, parts of a domain together where the rule tests records."""
+        key = (repr(rule.scope), rule.type in WHOLE)
+        if key not in self.scopes:
+            self.scopes[key] = self.scoped(rule)
+        return self.scopes[key]
+
+    def scoped(self, rule: Rule) -> list[tuple[Part, ...]]:
+        """As `units`, found out for one scope."""
         parts = [one for one in self.study.parts if applies(one, rule.scope, self.catalogue)]
         if rule.type not in WHOLE:
             return [(one,) for one in parts]
@@ -129,8 +138,7 @@ class Run:
         found = NOTHING
         for parts in units or [self.study.parts[:1]]:
             try:
-                frame = presence(self.study) if rule.type == PRESENCE else evaluated(rule.type, self.source, parts)
-                table = Table(frame=frame, prefix=parts[0].prefix)
+                table = Table(frame=self.facts_of_presence(rule, parts), prefix=parts[0].prefix)
                 context = Context(
                     study=self.study, part=parts[0], table=table, catalogue=self.catalogue, define=self.define
                 )
@@ -148,6 +156,14 @@ class Run:
             return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=reason)
         spent = time.perf_counter() - started
         return RuleResult(rule=rule.id, dataset=STUDY, status="ok", count=found.height, findings=found, seconds=spent)
+
+    def facts_of_presence(self, rule: Rule, parts: tuple[Part, ...]) -> pl.DataFrame:
+        """What a rule on the datasets that are there is tested on."""
+        if rule.type != PRESENCE:
+            return evaluated(rule.type, self.source, parts)
+        if self.present is None:
+            self.present = presence(self.study)
+        return self.present
 
 
 def widened(table: Table, before: Seen, made: set[str]) -> None:

@@ -162,7 +162,7 @@ def values(parts: Sequence[Part]) -> pl.DataFrame:
     found = []
     for place, part in enumerate(parts):
         for name in part.variables:
-            held = unblank(text(part.frame.get_column(name))).unique()
+            held = unblank(text(part.frame.get_column(name).unique()))
             found.append(
                 pl.DataFrame(
                     [
@@ -190,7 +190,7 @@ def holders(hits: pl.DataFrame, parts: Sequence[Part]) -> pl.DataFrame:
     found: list[pl.DataFrame] = []
     for (place, name), rows in hits.partition_by(PART, "variable_name", as_dict=True, maintain_order=True).items():
         frame = parts[int(str(place))].frame
-        column = text(frame.get_column(str(name))).fill_null("")
+        column = unblank(text(frame.get_column(str(name))))
         held = pl.DataFrame([frame.get_column(ROW), column.alias("variable_value")])
         found.append(rows.drop(ROW).join(held, on="variable_value", how="inner", maintain_order="right"))
     if not found:

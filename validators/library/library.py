@@ -1,7 +1,7 @@
 """The metadata of one version of SDTMIG with, if there is any, controlled terminology."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from datamodel.kernel.errors import NotFoundError
@@ -26,6 +26,7 @@ class Library:
     facts: dict[str, DomainFacts]
     model: dict[str, tuple[VariableFacts, ...]]
     terminology: Terminology | None = None
+    made: dict[tuple[str, str], tuple[VariableFacts, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def bundled(cls, version: str = "3.4", *, terminology: Terminology | None = None) -> "Library":
@@ -89,6 +90,12 @@ class Library:
         return numbered([*own, *more])
 
     def _general(self, class_: str, prefix: str) -> tuple[VariableFacts, ...]:
+        """Variables of a general class with a domain's letters, made once: every rule on a dataset asks for them."""
+        if (class_, prefix) not in self.made:
+            self.made[class_, prefix] = self._make_general(class_, prefix)
+        return self.made[class_, prefix]
+
+    def _make_general(self, class_: str, prefix: str) -> tuple[VariableFacts, ...]:
         findings = list(self.model["FINDINGS"])
         if class_ == "FINDINGS ABOUT":
             findings[2:2] = self.model["FINDINGS ABOUT"]

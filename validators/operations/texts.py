@@ -36,8 +36,8 @@ def date_aggregate(*, last: bool) -> Operation:
 
 def study_day(context: Context, spec: Spec) -> Value:
     """The study day of a date: from RFSTDTC, without a day 0; null where one of the two is not complete."""
-    own = dated(text(context.table.column(str(spec["name"]))))
-    reference = dated(first_dates(context))
+    own = dated(context.table.text(str(spec["name"])), context.table)
+    reference = dated(first_dates(context), context.table)
     days = [
         pl.DataFrame({"instant": one["instant"], "known": one["known"]})
         .select(

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -39,16 +40,18 @@ EARLY = re.compile(r"[.,]\d+[YMWDH](?=.)")
 
 def taken(values: pl.Series) -> pl.DataFrame:
     """Year to microsecond of each value, null where a part is not there, with the instant and the number of parts."""
-    parts = (
-        grouped(values)
-        .with_columns(
-            *(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1]),
-            ("0" + pl.col("fraction").str.replace(",", ".", literal=True)).cast(pl.Float64).alias("fraction"),
-        )
-        .with_columns((pl.col("fraction") * 1_000_000).round(0).cast(pl.Int32).alias("microsecond"))
-    )
+    numbers, microsecond, found = steps()
+    return grouped(values).with_columns(numbers).with_columns(microsecond).with_columns(found).collect()
+
+
+@cache
+def steps() -> tuple[list[pl.Expr], pl.Expr, list[pl.Expr]]:
+    """From parts as text to numbers, microseconds, and the instant with the number of parts; written once."""
+    fraction = ("0" + pl.col("fraction").str.replace(",", ".", literal=True)).cast(pl.Float64).alias("fraction")
+    numbers = [*(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1]), fraction]
+    microsecond = (pl.col("fraction") * 1_000_000).round(0).cast(pl.Int32).alias("microsecond")
     known = pl.sum_horizontal(pl.col(name).is_not_null() for name in LEVELS).alias("known")
-    return parts.with_columns(instant(), known).collect()
+    return numbers, microsecond, [instant(), known]
 
 
 def grouped(values: pl.Series) -> pl.LazyFrame:
@@ -77,7 +80,13 @@ def instant() -> pl.Expr:
 
 def possible(values: pl.Series) -> pl.Series:
     """Which values name a day that the calendar has: months 1 to 12, days as the month has, hours to 24."""
-    parts = grouped(values).select(pl.col(name).cast(pl.Int32) for name in LEVELS[:-1])
+    numbers = steps()[0][:-1]
+    return grouped(values).select(numbers).select(bounds()).collect().to_series()
+
+
+@cache
+def bounds() -> pl.Expr:
+    """Whether parts of a date are within what the calendar has."""
     last = pl.date(pl.col("year"), pl.col("month").fill_null(1).clip(1, 12), 1).dt.month_end().dt.day()
     limits = [
         pl.col("year").is_not_null(),
@@ -87,7 +96,7 @@ def possible(values: pl.Series) -> pl.Series:
         pl.col("minute") < 60,  # noqa: PLR2004 - minutes of an hour
         pl.col("second") < 60,  # noqa: PLR2004 - seconds of a minute
     ]
-    return parts.select(pl.all_horizontal(one.fill_null(value=True) for one in limits)).collect().to_series()
+    return pl.all_horizontal(one.fill_null(value=True) for one in limits).alias("value")
 
 
 def calendar(values: pl.Series) -> pl.DataFrame:

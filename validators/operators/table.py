@@ -211,6 +211,15 @@ def key(table: Table, condition: Condition) -> str:
     return json.dumps([condition, used], sort_keys=True, default=str)
 
 
+#: The number `value` as text: a whole one without a decimal point.
+WRITTEN = (
+    pl.when((pl.col("value") == pl.col("value").round(0)) & (pl.col("value").abs() < 2**53))
+    .then(pl.col("value").cast(pl.Int64, strict=False).cast(pl.String))
+    .otherwise(pl.col("value").cast(pl.String))
+    .alias("value")
+)
+
+
 def text(series: pl.Series) -> pl.Series:
     """Values as text: whole numbers without a decimal point, missing as null."""
     if series.dtype == pl.String:
@@ -221,13 +230,7 @@ def text(series: pl.Series) -> pl.Series:
         return series.replace_strict({True: "True", False: "False"}, return_dtype=pl.String)
     if not series.dtype.is_numeric():
         return series.cast(pl.String)
-    whole = (series == series.round(0)) & (series.abs() < 2**53)
-    frame = pl.DataFrame({"value": series.cast(pl.Float64), "whole": whole})
-    return frame.select(
-        pl.when("whole")
-        .then(pl.col("value").cast(pl.Int64, strict=False).cast(pl.String))
-        .otherwise(pl.col("value").cast(pl.String))
-    ).to_series()
+    return series.cast(pl.Float64).to_frame("value").select(WRITTEN).to_series()
 
 
 def number(series: pl.Series) -> pl.Series:
