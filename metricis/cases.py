@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from datamodel.kernel.errors import NotFoundError
-from validators.conformance.cases import Case, Outcome, Surroundings
+from exports.packages.read import read_dataset
+from validators.conformance.casefiles import Case
+from validators.conformance.cases import Outcome, Surroundings
 from validators.conformance.cases import outcomes as run_outcomes
 from validators.conformance.standards import Standin
 from validators.library.library import VERSIONS, Library
@@ -29,7 +31,7 @@ def outcomes(folder: Path, ct: Path | None) -> list[Outcome]:
     for path in (folder, ct):
         if path is not None and not path.exists():
             raise NotFoundError(f"There is no {path}; no case was run. Name a folder with a folder for each rule.")
-    return list(run_outcomes(folder, surroundings(ct)))
+    return list(run_outcomes(folder, surroundings(ct), read_dataset))
 
 
 def surroundings(ct: Path | None) -> Callable[[Case], Surroundings]:
@@ -40,8 +42,9 @@ def surroundings(ct: Path | None) -> Callable[[Case], Surroundings]:
         named = case.settings.get("CT", "")
         terminology, told = chosen(files, named)
         library = library_of(terminology, tuple(one for one in files.values() if one != terminology))
-        note = "; ".join(one for one in (standin(case.settings), told) if one)
-        return Surroundings(library=borrowed(library, case.settings), define=define_of(case), note=note)
+        define, fault = define_of(case)
+        note = "; ".join(one for one in (standin(case.settings), told, fault) if one)
+        return Surroundings(library=borrowed(library, case.settings), define=define, note=note)
 
     return of
 
@@ -103,11 +106,15 @@ def borrowed(library: Library, settings: Mapping[str, str]) -> Any:
     return library if product in {SDTM, "SDTM"} else Standin(library, f"{product} {version}")
 
 
-def define_of(case: Case) -> Any:
-    """The Define-XML that a case names, read; None without one."""
-    name = case.settings.get("DEFINE_XML")
-    if not name:
-        return None
-    from validators.conformance.define import read_define
+def define_of(case: Case) -> tuple[Any, str]:
+    """The Define-XML that a case names or has beside its data, and why it cannot be read; None without one."""
+    from validators.conformance.define import DefineError, read_define
 
-    return read_define(case.folder / name)
+    name = case.settings.get("DEFINE_XML", "")
+    path = case.folder / name if name else next(iter(sorted(case.folder.glob("[dD]efine*.xml"))), None)
+    if path is None:
+        return None, ""
+    try:
+        return read_define(path), ""
+    except DefineError as error:
+        return None, str(error).rstrip(".")

@@ -84,12 +84,12 @@ def table(path: Path) -> list[dict[str, str]]:
         return []
     names, *rest = lines(path) or [[]]
     keys = [one.strip().lower() for one in names]
-    return [dict(zip(keys, (one.strip() for one in line), strict=False)) for line in rest]
+    return [dict(zip(keys, line, strict=False)) for line in rest]
 
 
 def said(line: Mapping[str, str], names: Iterable[str]) -> str:
-    """The first of several columns that is filled."""
-    return next((line[one] for one in names if line.get(one)), "")
+    """The first of several columns that is filled, without blanks around it."""
+    return next((line[one].strip() for one in names if line.get(one, "").strip()), "")
 
 
 def values(path: Path) -> pl.DataFrame:
@@ -116,7 +116,7 @@ def numeric() -> frozenset[str]:
 
 def is_number(column: str, fact: Mapping[str, str] | None) -> bool:
     """Whether a variable is a number: as the case's list says, or as the standard does where the case has none."""
-    return column.upper() in numeric() if fact is None else fact.get("type", "Char").lower() in NUMBERS
+    return column.upper() in numeric() if fact is None else fact.get("type", "Char").strip().lower() in NUMBERS
 
 
 def numbers(series: pl.Series) -> pl.Series:
@@ -132,7 +132,7 @@ def dataset(path: Path, name: str, label: str, known: Mapping[str, Mapping[str, 
     variables, columns = [], []
     for column in frame.columns:
         fact = None if known is None else known.get(column.upper(), {})
-        length = (fact or {}).get("length", "")
+        length = (fact or {}).get("length", "").strip()
         number = is_number(column, fact)
         variables.append(
             Variable(

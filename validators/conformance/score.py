@@ -12,7 +12,7 @@ VERDICTS: tuple[Verdict, ...] = ("exact", "same verdict", "wrong", "skipped", "u
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What was found in each case, as JSON holds it: record None for a finding on a dataset as a whole.
 
-    A case that did not run has its reason beside its status.
+    A case that did not run has its reason beside its status, one that ran without a variable that it asks for says so.
     """
     return {
         "cases": [
@@ -20,7 +20,7 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 "rule": one.rule,
                 "case": one.case,
                 "status": one.status,
-                **({} if one.status == "ok" else {"reason": one.reason}),
+                **({"reason": one.reason} if one.reason else {}),
                 "found": [list(pair) for pair in ordered(one)],
             }
             for one in outcomes
