@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from datamodel.kernel.errors import MetricisError, outcome
+from datamodel.kernel.errors import FaultError, MetricisError, outcome
 from metricis.database import app as database_app
 from metricis.install import app as install_app
 from metricis.ledger import app as ledger_app
+from metricis.local.crash import altered
 from metricis.odm import app as odm_app
 from metricis.package import package
 from metricis.rules import app as rules_app
@@ -135,9 +136,14 @@ def rehearse(
 
 
 def main() -> None:
-    """Run the command line; errors of ours end in one sentence and their own exit code."""
+    """Run the command line; errors of ours end in one sentence and their own exit code, others too when a file was altered."""
     try:
         app()
     except MetricisError as error:
         typer.echo(str(error), err=True)
         sys.exit(outcome(error)[0])
+    except Exception:
+        if said := altered():
+            typer.echo(said, err=True)
+            sys.exit(outcome(FaultError())[0])
+        raise

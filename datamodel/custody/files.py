@@ -11,7 +11,7 @@ import marshal
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -64,11 +64,24 @@ def listed(place: Place) -> dict[str, str]:
 
 
 def changes(recorded: Mapping[str, str], place: Place) -> list[Change]:
-    """Return how the files that are here differ from those that were recorded, in the order of their paths."""
+    """Return how the files that are here differ from those that were recorded."""
     found = listed(place)
+    copies = [path for path in found if _is_copy(path) and recorded.get(path) != found[path]]
+    wrong = [Change("altered", path) for path in sorted(copies) if not _is_true(path, place)]
+    return [*differences(recorded, found), *wrong]
+
+
+def differences(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[Change]:
+    """Return how two lists differ, compiled copies left out."""
+    here = {path for path in found if not _is_copy(path)}
+    gone = {path for path in recorded.keys() - found.keys() if not _is_copy(path)}
     return [
-        *_changed(recorded, found, place),
-        *(Change("missing", path) for path in sorted(recorded.keys() - found.keys()) if not _is_copy(path)),
+        *(
+            Change("altered" if path in recorded else "extra", path)
+            for path in sorted(here)
+            if recorded.get(path) != found[path]
+        ),
+        *(Change("missing", path) for path in sorted(gone)),
     ]
 
 
@@ -151,17 +164,6 @@ def _of_file(path: str, *, after: int = 0) -> str:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _changed(recorded: Mapping[str, str], found: Mapping[str, str], place: Place) -> Iterator[Change]:
-    for path in sorted(found):
-        if recorded.get(path) == found[path]:
-            continue
-        if _is_copy(path):
-            if not _is_true(path, place):
-                yield Change("altered", path)
-        else:
-            yield Change("altered" if path in recorded else "extra", path)
 
 
 def _is_copy(path: str) -> bool:

@@ -5,7 +5,6 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from datamodel.checkpoints.sealer import Sealer
 from datamodel.custody import actions, files, installed
@@ -13,12 +12,10 @@ from datamodel.custody.files import Place
 from datamodel.custody.installed import TamperedError, Verdict
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
+from metricis.local.crash import COPY
 from metricis.local.installation import enter, home
 from metricis.local.people import installer
 from pipelines.custody.steps import seal
-
-#: The list beside the record of the ledger, for `sha256sum --check` from outside.
-COPY: Final = "files.sha256"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """The program's own files are those that were recorded and signed: one byte, one file less or more, and nothing starts."""
 
 import compileall
+import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
@@ -218,6 +220,27 @@ def test_the_commands_record_and_verify(database_url, home, monkeypatch):
     assert (home / "files.sha256").read_text().count("\n") > 500
     found = run.invoke(app, ["install", "verify"])
     assert found.exit_code == 0, found.output
+
+
+def test_a_byte_that_breaks_the_program_itself_is_told_in_a_sentence_too(copy, tmp_path):
+    """What cannot even be loaded never comes to the check: the copied list says which file it is."""
+    place = tmp_path / "program"
+    shutil.copytree(copy.root, place)
+    (tmp_path / "files.sha256").write_text(files.written(files.packaged(files.listed(Place(place, place)))))
+    broken = place / "datamodel/vault/seal.py"
+    broken.write_text(broken.read_text().replace("import secrets", "xmport secrets"))
+    done = subprocess.run(
+        [sys.executable, "-m", "metricis", "web"],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(place), "METRICIS_HOME": str(tmp_path), "ENVIRONMENT": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 70
+    assert "datamodel/vault/seal.py (altered)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_checking_takes_less_than_150_ms():
