@@ -12,6 +12,7 @@ import httpx
 import polars as pl
 import psycopg
 import pytest
+from sqlalchemy import text
 from websockets.sync.client import connect
 
 import metricis as mx
@@ -19,6 +20,7 @@ from apps.shell.pages import PAGES
 from datamodel.access import actions as access
 from datamodel.access.actor import KNOCKING
 from datamodel.access.rights import may
+from datamodel.approvals import actions as approvals
 from datamodel.discrepancies import actions as discrepancies
 from datamodel.discrepancies import reads as questions
 from datamodel.discrepancies.life import Question
@@ -31,6 +33,8 @@ from datamodel.participants import actions as participants
 from datamodel.participants import reads as participant_reads
 from datamodel.participants.facts import Facts
 from datamodel.records import actions as records
+from datamodel.reveals import actions as reveals
+from datamodel.signatures.actions import Proof
 from datamodel.trail import reads as trail
 from datamodel.trail.reads import ChangeFilter, EventFilter
 from exports.marts.snapshot import take_snapshot
@@ -107,11 +111,41 @@ def marked(cluster, template, tmp_path_factory):
         discrepancies.raise_batch(
             unit, study=dashboard.STUDY, form="dm", records=people, rules=["SRC-TYPE"], questions=asked
         )
+    scene.accounts["shown"] = [emergency(scene, people[0]), decided(scene, people[0])]
     take_snapshot(url, study=dashboard.STUDY, folder=settings().marts_folder, actor=service)
     yield scene
     patch.undo()
     settings.cache_clear()
     engine_for(url).dispose()
+
+
+def shown(scene, one):
+    with unit_of_work(scene.url, scene.actor("investigator")) as unit:
+        return reveals.show(unit, study=dashboard.STUDY, reveal_id=one.id)
+
+
+def proof(scene):
+    return Proof(
+        token=scene.token("investigator"), password=dashboard.PASSWORD, sign_in_name="investigator@demo.example"
+    )
+
+
+def emergency(scene, code):
+    """Let the investigator see one arm in an emergency; it stands in every crawl of this file."""
+    with unit_of_work(scene.url, scene.actor("investigator"), reason="a seizure") as unit:
+        one = reveals.reveal(unit, study=dashboard.STUDY, code=code, category="treatment", proof=proof(scene))
+    return shown(scene, one)
+
+
+def decided(scene, code):
+    """Let the investigator see it again, as two people decided."""
+    with unit_of_work(scene.url, scene.actor("investigator"), reason="a report") as unit:
+        number = reveals.propose(unit, study=dashboard.STUDY, code=code)
+    with unit_of_work(scene.url, scene.actor("safety"), reason="agreed") as unit:
+        approvals.approve(unit, number)
+    with unit_of_work(scene.url, scene.actor("investigator")) as unit:
+        one = reveals.reveal_approved(unit, study=dashboard.STUDY, code=code, approval_id=number, proof=proof(scene))
+    return shown(scene, one)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +215,20 @@ def test_no_page_shows_a_mark_to_whoever_is_blinded(site, marked, who, caplog):
     assert count > 60
     assert max(len(told) for told in found.values()) > 20_000  # whole documents were read, not shells
     assert MARK not in caplog.text
+
+
+def test_a_revealed_arm_was_shown_to_one_person_and_its_mark_tells_everybody_that_and_no_more(site, marked):
+    assert [MARK in one.label for one in marked.accounts["shown"]] == [True, True]
+    path = f"{HOME}/participants/{dashboard.codes(SUBJECTS)[0]}"
+    for who in ("coordinator", "investigator", "safety"):
+        cookie = marked.token(who)
+        with httpx.Client(base_url=site, headers={"cookie": f"metricis_session={cookie}"}, timeout=60) as client:
+            told = document(site, cookie, path, client.get(path).text)
+        assert "Arm revealed (emergency)" in told
+        assert "Arm revealed (decided by two people)" in told
+        assert MARK not in told
+        with reading(marked.url, marked.actor(who)) as session:
+            assert session.execute(text("select count(*) from app.participant_arm")).scalar_one() == 0
 
 
 def reach(frames, told):
