@@ -14,6 +14,11 @@ LABEL_LIMIT: Final = 40
 VALUE_LIMIT: Final = 200
 COLUMN_LIMIT: Final = 9999
 NUMBER_BYTES: Final = 8
+#: A transport file is made of records of so many bytes.
+CARD: Final = 80
+#: Where a Parquet file keeps what it has no place for: its variables' labels, and its own.
+LABELS_KEY: Final = "metricis.labels"
+DATASET_LABEL_KEY: Final = "metricis.dataset_label"
 # So many row numbers are named in a message; the count is always complete.
 NAMED_ROWS: Final = 10
 
@@ -24,6 +29,10 @@ Encoding = Literal["ascii", "cp1252", "utf-8"]
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,7}")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _FORMAT = re.compile(r"(?P<name>\$?(?:[A-Z_](?:[A-Z0-9_]*[A-Z_])?)?)(?P<width>\d{0,3})(?:\.(?P<decimals>\d{0,2}))?")
+
+
+class UnreadableXptError(BadInputError, ValueError):
+    """A file that is not a SAS transport file, or a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)

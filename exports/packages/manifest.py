@@ -20,12 +20,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datamodel.kernel.errors import BadInputError
-from exports.packages.columns import Column
+from exports.packages.columns import DATASET_LABEL_KEY, LABELS_KEY, Column
 from exports.packages.xpt import read_xpt, write_xpt
 
 MANIFEST: Final = "manifest.json"
-LABELS_KEY: Final = "metricis.labels"
-DATASET_LABEL_KEY: Final = "metricis.dataset_label"
 
 FaultKind = Literal["missing", "changed", "unlisted", "unreadable"]
 

@@ -16,9 +16,7 @@ import polars as pl
 import polars.selectors as cs
 
 from datamodel.kernel.errors import BadInputError
-from exports.packages.columns import VALUE_LIMIT
-from exports.packages.manifest import DATASET_LABEL_KEY, LABELS_KEY
-from exports.packages.xpt import CARD, UnreadableXptError
+from exports.packages.columns import CARD, DATASET_LABEL_KEY, LABELS_KEY, VALUE_LIMIT, UnreadableXptError
 from validators.datasets.shape import Dataset, Note, Variable
 
 SIDECAR: Final = ".json"
@@ -310,11 +308,16 @@ def _made(
 
 def _texts(frame: pl.DataFrame, variables: tuple[Variable, ...], encoding: str) -> Iterator[Note]:
     """Tell each value outside ASCII, and each that is longer than a transport file may hold, with its record."""
-    for name in (one.name for one in variables if one.type == "Char"):
+    names = [one.name for one in variables if one.type == "Char"]
+    # Text outside ASCII takes more bytes than characters; nearly always no column has any, which one look tells.
+    value = pl.col(names)
+    wide = frame.select((value.str.len_bytes() != value.str.len_chars()).any()).row(0) if names else ()
+    long = frame.select((value.str.len_bytes() > VALUE_LIMIT).any()).row(0) if names else ()
+    for name, is_wide, is_long in zip(names, wide, long, strict=True):
         value = pl.col(name)
         for kind, test, words in (
-            ("not_ascii", value.str.contains(_OUTSIDE_ASCII), f"read as {encoding}"),
-            ("too_long", value.str.len_bytes() > VALUE_LIMIT, f"more than {VALUE_LIMIT} bytes"),
+            *([("not_ascii", value.str.contains(_OUTSIDE_ASCII), f"read as {encoding}")] if is_wide else []),
+            *([("too_long", value.str.len_bytes() > VALUE_LIMIT, f"more than {VALUE_LIMIT} bytes")] if is_long else []),
         ):
             found = frame.select(name).with_row_index(_RECORD, offset=1).filter(test)
             for record, text in found.iter_rows():

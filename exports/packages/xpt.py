@@ -21,14 +21,15 @@ import numpy.typing as npt
 import polars as pl
 import polars_readstat
 
-from datamodel.kernel.errors import BadInputError
 from exports.packages import ibm
 from exports.packages.columns import (
+    CARD,
     NAMED_ROWS,
     Column,
     Encoding,
     Fault,
     Slot,
+    UnreadableXptError,
     XptError,
     check_columns,
     label_fault,
@@ -37,7 +38,6 @@ from exports.packages.columns import (
     split_format,
 )
 
-CARD: Final = 80
 LIBRARY_HEADER: Final = b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!" + b"0" * 30 + b"  "
 # So much of the data is in the writer's own memory at a time.
 CHUNK_BYTES: Final = 16 * 1024 * 1024
@@ -52,10 +52,6 @@ _DEFAULT_FORMATS = {pl.Date: "DATE9.", pl.Datetime: "DATETIME20."}
 _NAMESTR = struct.Struct(">hhhh8s40s8shhh2s8shhl52x")
 
 Bytes = npt.NDArray[np.uint8]
-
-
-class UnreadableXptError(BadInputError, ValueError):
-    """A file that is not a SAS transport file, or a damaged one."""
 
 
 def write_xpt(
