@@ -1,5 +1,6 @@
 """The catalogue: reading the packaged rules, each with its examples and what it answers to."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,10 @@ CATEGORIES: Final = (
 SEVERITIES: Final = ("Reject", "Error", "Warning", "Notice")
 STANDARD: Final = "SDTMIG"
 VERSION: Final = "3.4"
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: One rule from the next, and the part of a rule that holds its data: from its key to the next key.
+_NEXT: Final = re.compile(r"^---\s*\n", re.MULTILINE)
+_EXAMPLES: Final = re.compile(r"^Examples:[^\n]*\n(?:[ #-][^\n]*(?:\n|\Z)|\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,22 @@ class Entry:
     rule: Rule
     file: str
     answers_to: tuple[str, ...]
-    violating: tuple[Dataset, ...]
-    conforming: tuple[Dataset, ...]
+    #: Data as YAML, read when they are asked for: a run of the rules asks for none.
+    examples: str
+
+    @property
+    def violating(self) -> tuple[Dataset, ...]:
+        """Datasets that violate it."""
+        return _datasets(self._read().get("Violating", {}))
+
+    @property
+    def conforming(self) -> tuple[Dataset, ...]:
+        """Datasets that conform."""
+        return _datasets(self._read().get("Conforming", {}))
+
+    def _read(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (yaml.load(self.examples, Loader=_LOADER) or {}).get("Examples") or {}  # noqa: S506
+        return found
 
 
 @cache
@@ -48,7 +67,7 @@ def entries() -> tuple[Entry, ...]:
     RuleError
         A packaged file is damaged; the message names file and rule.
     """
-    found = [_entry(content, file) for file, content in _documents()]
+    found = [_entry(content, file, examples) for file, content, examples in _documents()]
     names = [one.rule.id for one in found]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -62,29 +81,30 @@ def rules() -> tuple[Rule, ...]:
     return tuple(one.rule for one in entries())
 
 
-def _documents() -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _documents() -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """File, rule and the text of its examples; each rule begins with a line of three hyphens."""
     folder = files("validators.sdtm").joinpath("rules")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(folder.iterdir(), key=lambda one: one.name):
         if path.name.endswith(".yml"):
-            for content in yaml.load_all(path.read_text(encoding="utf-8"), Loader=loader):
-                yield path.name, content
+            for text in _NEXT.split(path.read_text(encoding="utf-8")):
+                examples = "".join(_EXAMPLES.findall(text))
+                content = yaml.load(_EXAMPLES.sub("", text), Loader=_LOADER)  # noqa: S506 - both loaders are safe
+                if content:
+                    yield path.name, content, examples
 
 
-def _entry(content: Mapping[str, Any], file: str) -> Entry:
+def _entry(content: Mapping[str, Any], file: str, examples: str) -> Entry:
     rule = read_rule(content, place=f"{file}, {content.get('Core', {}).get('Id', 'a rule without id')}")
     if rule.category not in CATEGORIES or rule.severity not in SEVERITIES:
         raise RuleError(
             f"{file}, {rule.id}: category {rule.category!r}, severity {rule.severity!r}; categories are "
             f"{', '.join(CATEGORIES)}, severities {', '.join(SEVERITIES)}."
         )
-    examples = content.get("Examples", {})
     return Entry(
         rule=rule,
         file=file,
         answers_to=(*rule.identifiers, *content.get("Answers To", ())),
-        violating=_datasets(examples.get("Violating", {})),
-        conforming=_datasets(examples.get("Conforming", {})),
+        examples=examples,
     )
 
 
