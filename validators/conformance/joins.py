@@ -74,10 +74,11 @@ def with_dataset(table: Table, join: Join, name: str, study: Study, wanted: Want
         if one not in shared and (wanted is None or one in wanted or f"{name}.{one}" in wanted)
     )
     marker = f"_merge_{name}"
-    merged = gathered(right, theirs).with_columns(
-        theirs.is_not_null().replace_strict({True: "both", False: "left_only"}, return_dtype=pl.String).alias(marker)
+    partner = theirs.is_not_null().replace_strict({True: "both", False: "left_only"}, return_dtype=pl.String)
+    beside = [gathered(right, theirs)] if right.width else []
+    found = pl.concat(
+        [left if own is None else gathered(left, own), *beside, partner.alias(marker).to_frame()], how="horizontal"
     )
-    found = pl.concat([left if own is None else gathered(left, own), merged], how="horizontal")
     return replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
 
 
@@ -150,9 +151,7 @@ def with_qualifiers(table: Table, join: Join, study: Study, part: Part) -> Table
 
 def qualified(frame: pl.DataFrame, supplement: pl.DataFrame) -> pl.DataFrame:
     """Records with the qualifiers of one dataset beside them."""
-    for needed in ("USUBJID", "QNAM", "QVAL"):
-        if needed not in supplement.columns:
-            raise MissingError(needed)
+    supplement = as_text(supplement, ("USUBJID", "QNAM", "QVAL"), ("IDVAR", "IDVARVAL"))
     idvars = supplement["IDVAR"].unique(maintain_order=True).to_list() if "IDVAR" in supplement.columns else [""]
     for idvar in idvars:
         rows = supplement.filter(pl.col("IDVAR") == idvar) if "IDVAR" in supplement.columns else supplement
@@ -170,6 +169,21 @@ def qualified(frame: pl.DataFrame, supplement: pl.DataFrame) -> pl.DataFrame:
         )
         frame = filled_beside(frame, wide, keys)
     return frame
+
+
+def as_text(frame: pl.DataFrame, needed: Sequence[str], more: Sequence[str] = ()) -> pl.DataFrame:
+    """The frame with these variables as text without nulls.
+
+    Raises
+    ------
+    MissingError
+        One that is needed is not there.
+    """
+    for name in needed:
+        if name not in frame.columns:
+            raise MissingError(name)
+    names = [one for one in (*needed, *more) if one in frame.columns]
+    return frame.with_columns(text(frame.get_column(one)).fill_null("").alias(one) for one in names)
 
 
 def plain(series: pl.Series) -> pl.Series:
@@ -207,6 +221,7 @@ def with_related(table: Table, wildcard: str, study: Study, part: Part) -> Table
     relations = study.frame("RELREC")
     if relations is None:
         raise SkipError("The dataset RELREC is not there; the rule compares by it.")
+    relations = as_text(relations, ("RDOMAIN", "USUBJID", "IDVAR", "IDVARVAL", "RELID"))
     own = linked(relations, part.domain, table.frame)
     numbered = table.frame.with_row_index(PLACE)
     found: list[pl.DataFrame] = []
@@ -252,6 +267,8 @@ def linked(relations: pl.DataFrame, domain: str, frame: pl.DataFrame) -> pl.Data
 def link_one(rows: pl.DataFrame, records: pl.DataFrame, idvar: str) -> list[pl.DataFrame]:
     """Records that relations by one identifying variable name; without a value, all that have one, by that value."""
     values = plain(records[idvar]) if idvar else pl.Series([""]).new_from_index(0, records.height)
+    if "USUBJID" not in records.columns:
+        records = records.with_columns(pl.lit("").alias("USUBJID"))
     keyed = records.select("USUBJID", PLACE, values.alias(KEY))
     marked = rows.with_columns(plain(rows["IDVARVAL"]).alias(KEY))
     chosen = ("RELID", "USUBJID", PLACE)
@@ -276,9 +293,9 @@ def with_parent(table: Table, study: Study) -> Table:
     """
     if "RDOMAIN" not in table.frame.columns:
         return table
-    frame = table.frame.with_row_index(PLACE)
-    if "IDVAR" not in frame.columns:
-        frame = frame.with_columns(pl.lit("").alias("IDVAR"), pl.lit("").alias("IDVARVAL"))
+    frame = as_text(table.frame, ("RDOMAIN",), ("IDVAR", "IDVARVAL")).with_row_index(PLACE)
+    for name in ("IDVAR", "IDVARVAL"):
+        frame = frame if name in frame.columns else frame.with_columns(pl.lit("").alias(name))
     found: list[pl.DataFrame] = []
     for domain in frame["RDOMAIN"].unique(maintain_order=True):
         parent = study.frame(str(domain)) if domain else None

@@ -16,6 +16,8 @@ SUPPLEMENTAL = ("SUPP", "SQ")
 #: Letters that a domain of associated persons starts with.
 ASSOCIATED = "AP"
 CODE = 2
+#: Variables that say which record is meant: text, also where a file has them as numbers.
+IDENTIFIERS = frozenset({"STUDYID", "DOMAIN", "RDOMAIN", "USUBJID", "POOLID", "IDVAR", "IDVARVAL", "RELID"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +76,21 @@ def bare(domain: str) -> str:
     return domain[CODE:] if len(domain) == 2 * CODE and domain.startswith(ASSOCIATED) else domain
 
 
+def prepared_column(name: str, kind: pl.DataType) -> pl.Expr:
+    """One column as checks want it."""
+    if kind == pl.String or not kind.is_numeric():
+        return pl.col(name).cast(pl.String).fill_null("")
+    number = pl.col(name).cast(pl.Float64).fill_nan(None)
+    if name not in IDENTIFIERS:
+        return number
+    is_whole = (number == number.round(0)) & (number.abs() < 2**53)
+    whole = pl.when(is_whole).then(number).cast(pl.Int64).cast(pl.String)
+    return pl.coalesce(whole, number.cast(pl.String)).fill_null("").alias(name)
+
+
 def prepared(dataset: Dataset) -> pl.DataFrame:
-    """Values as checks want them: text without nulls, numbers as Float64, records counted."""
-    columns = [
-        pl.col(name).cast(pl.String).fill_null("")
-        if kind == pl.String or not kind.is_numeric()
-        else pl.col(name).cast(pl.Float64).fill_nan(None)
-        for name, kind in dataset.frame.schema.items()
-    ]
+    """Values as checks want them: text without nulls, numbers as Float64, identifiers as text, records counted."""
+    columns = [prepared_column(name, kind) for name, kind in dataset.frame.schema.items()]
     return dataset.frame.select(columns).with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
 
 

@@ -213,3 +213,31 @@ def test_a_define_with_a_document_type_is_refused(tmp_path):
     path.write_text('<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>')
     with pytest.raises(DefineError, match="document type"):
         read_define(path)
+
+
+def test_identifiers_that_a_file_has_as_numbers_are_joined_as_text():
+    dm = dataset("DM", DOMAIN=["DM", "DM"], USUBJID=[1, 2], RFSTDTC=["2024-01-10", ""])
+    one = rule(condition("--STDTC", "date_less_than", "RFSTDTC"), Match_Datasets=[{"Name": "DM", "Keys": ["USUBJID"]}])
+    assert hits(one, AE, dm) == [("AE", 2)]
+    child = rule(
+        condition("AETERM", "equal_to", "a"),
+        Match_Datasets=[{"Name": "SUPP--", "Child": True, "Keys": ["USUBJID"]}],
+        Scope=scope(["SUPP--"]),
+    )
+    supp = dataset("SUPPAE", RDOMAIN=["AE"], USUBJID=[1], IDVAR=["AESEQ"], IDVARVAL=[1], QNAM=["X"], QVAL=["y"])
+    assert hits(child, AE, supp) == [("SUPPAE", 1)]
+
+
+def test_relations_without_their_variables_are_a_skip_that_names_the_variable():
+    relrec = dataset("RELREC", RDOMAIN=["AE"], USUBJID=["1"], IDVAR=["AESEQ"], IDVARVAL=["1"])
+    one = rule(condition("AETERM", "empty"), Match_Datasets=[{"Name": "RELREC", "Wildcard": "__"}], Scope=scope(["AE"]))
+    (result,) = results(one, AE, relrec)
+    assert result.status == "skipped"
+    assert "RELID" in result.reason
+
+
+def test_a_join_that_takes_no_variable_of_the_other_dataset_still_tells_who_has_a_partner():
+    other = dataset("SE", USUBJID=["1"])
+    join = {"Name": "SE", "Keys": ["USUBJID"], "Join Type": "left"}
+    one = rule(condition("_merge_SE", "equal_to", "left_only"), Match_Datasets=[join], Scope=scope(["AE"]))
+    assert hits(one, AE, other) == [("AE", 3)]
