@@ -155,8 +155,10 @@ def open_envelope(unit: UnitOfWork[Actor], envelope_id: UUID) -> Opened | None:
     )
 
 
-def settle(unit: UnitOfWork[Actor], *, envelope_id: UUID, state: State, outcome: str = "") -> None:
-    """Write how an envelope ended: processed, refused (with the reason) or failed (tried again later).
+def settle(unit: UnitOfWork[Actor], *, envelope_id: UUID, state: State, outcome: str = "") -> int:
+    """Write how an envelope ended: processed, refused (with the reason) or failed (tried again later); return its receipt.
+
+    What waits in a study that was closed meanwhile is refused: else it would wait for ever.
 
     Raises
     ------
@@ -169,7 +171,9 @@ def settle(unit: UnitOfWork[Actor], *, envelope_id: UUID, state: State, outcome:
     if row is None:
         raise NotFoundError("This envelope was settled already or is being drained; nothing was changed.")
     study = store.study_code(unit.session, row.study_id)
-    require(may(unit.actor, _filing(row.kind), study=study))
+    answer = may(unit.actor, _filing(row.kind), study=study)
+    if not (isinstance(answer, Refused) and answer.code == "study-closed" and state == "refused"):
+        require(answer)
     store.settle(unit.session, row.id, state=state, outcome=outcome, at=unit.instant)
     ledger.record(
         unit,
@@ -179,6 +183,7 @@ def settle(unit: UnitOfWork[Actor], *, envelope_id: UUID, state: State, outcome:
         role=unit.actor.role(study),
         change=_settled(row, state=state, outcome=outcome),
     )
+    return row.receipt
 
 
 def _settled(row: EnvelopeRow, *, state: State, outcome: str) -> dict[str, dict[str, object]]:

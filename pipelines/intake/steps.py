@@ -110,13 +110,13 @@ def _one(url: str, actor: Actor, envelope_id: UUID, summary: DrainSummary) -> No
 
 
 def _ended(url: str, actor: Actor, envelope_id: UUID, state: State, sentence: str, summary: DrainSummary) -> int:
-    with unit_of_work(url, actor, reason="drained from the inbox") as unit:
-        opened = inbox.open_envelope(unit, envelope_id)
-        if opened is None:
-            return 0
-        inbox.settle(unit, envelope_id=envelope_id, state=state, outcome=sentence)
-    summary.trouble.append((opened.receipt, sentence))
-    logger.warning("Receipt %s was %s: %s", opened.receipt, state, sentence)
+    try:
+        with unit_of_work(url, actor, reason="drained from the inbox") as unit:
+            receipt = inbox.settle(unit, envelope_id=envelope_id, state=state, outcome=sentence)
+    except NotFoundError:  # another drain has it, or had it
+        return 0
+    summary.trouble.append((receipt, sentence))
+    logger.warning("Receipt %s was %s: %s", receipt, state, sentence)
     return 1
 
 

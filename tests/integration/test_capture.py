@@ -380,6 +380,23 @@ def test_a_study_without_digital_consent_is_open(database_url, home):
     assert drain(scene.url).processed == 1
 
 
+def test_what_waits_in_a_study_that_is_closed_is_settled_and_holds_up_nothing(scene, server_url):
+    """Results that came too late are refused with the sentence; a withdrawal behind them is filed."""
+    sign(scene)
+    late = send(scene, "jspsych", results(scene))
+    goes = send(scene, "consent", consent_event(scene, decision="withdrawn"))
+    with psycopg.connect(server_url) as server:
+        server.execute("set session_replication_role = replica")
+        server.execute("update app.study set status = 'closed'")
+    summary = drain(scene.url)
+    assert (summary.processed, summary.refused, summary.failed) == (1, 1, 0)
+    assert outcome(scene, late).state == "refused"
+    assert "is closed" in outcome(scene, late).outcome
+    assert outcome(scene, goes).state == "processed"
+    assert rows(scene, "select count(*) from app.assessment_session")[0][0] == 0
+    assert drain(scene.url).processed == 0
+
+
 def test_many_at_once_with_one_key_are_one_envelope(scene):
     body, key = results(scene), str(uuid4())
     with ThreadPoolExecutor(16) as pool:
