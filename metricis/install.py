@@ -33,11 +33,14 @@ def record(
 @app.command()
 def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    libraries: Annotated[
+        bool, typer.Option("--libraries", help="Read every file of other people's packages too; takes some seconds.")
+    ] = False,
 ) -> None:
     """Hold every installed file against the newest record; exit 1 when one differs or nothing was recorded."""
     from metricis.local.files import verify as look
 
-    found = look()
+    found = look(libraries=libraries)
     if as_json:
         changes = [{"kind": one.kind, "path": one.path} for one in found.changes]
         typer.echo(json.dumps({"ok": found.is_ok, "files": found.files, "changes": changes}))

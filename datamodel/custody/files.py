@@ -1,7 +1,7 @@
 """Which files of the program are here, and what they hold. Pure but for reading them.
 
 What counts: every file of our packages, and beside them what Python or Prefect would run without being asked (`.py`, `.pth`,
-compiled modules, `prefect.yaml`), there and where the libraries are. Compiled copies (`__pycache__`) count too: Python runs them
+compiled modules, `prefect.yaml`), there and where the libraries are, with the libraries' own lists of files. Compiled copies (`__pycache__`) count too: Python runs them
 in place of their source. One that is unknown is held against its source, so that Python may make them anew.
 """
 
@@ -20,6 +20,8 @@ from typing import Final, Literal
 PACKAGES: Final = ("apps", "datamodel", "exports", "metricis", "pipelines", "simulators", "validators")
 #: Where the libraries are, in the names of a list.
 LIBRARIES: Final = "site-packages"
+#: Where each library's own list of files is: the end of its folder's name, and the file. See `custody.libraries`.
+LISTS: Final = (".dist-info", "RECORD")
 _CACHE: Final = "__pycache__"
 #: Bytes before the code in a compiled copy: they say of which source it is, and nothing else.
 _HEADER: Final = 16
@@ -147,8 +149,10 @@ def _beside(folder: Path, name: str, found: dict[str, str]) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
-                continue
-            if entry.name.endswith(_RUN) or entry.name in _ALSO_RUN:
+                listing = f"{entry.path}/{LISTS[1]}"
+                if entry.name.endswith(LISTS[0]) and os.path.exists(listing):  # noqa: PTH110 - as in _walk
+                    found[f"{name}{entry.name}/{LISTS[1]}"] = _of_file(listing)
+            elif entry.name.endswith(_RUN) or entry.name in _ALSO_RUN:
                 found[f"{name}{entry.name}"] = _of_file(entry.path)
             elif entry.name.endswith(_COMPILED):
                 found[f"{name}{entry.name}"] = _hash(b"%d bytes" % entry.stat().st_size)

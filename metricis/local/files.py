@@ -3,11 +3,12 @@
 import compileall
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datamodel.checkpoints.sealer import Sealer
 from datamodel.custody import actions, files, installed
+from datamodel.custody import libraries as others
 from datamodel.custody.files import Place
 from datamodel.custody.installed import TamperedError, Verdict
 from datamodel.kernel.settings import settings
@@ -34,9 +35,13 @@ def check_start(url: str) -> None:
     installed.check_files(url)
 
 
-def verify() -> Verdict:
-    """Hold every file against the newest record."""
-    return installed.look(enter())
+def verify(*, libraries: bool = False) -> Verdict:
+    """Hold every file against the newest record; with `libraries` also those of other people's packages, against their lists."""
+    found = installed.look(enter())
+    if not libraries:
+        return found
+    number, wrong = others.changes(files.here().libraries)
+    return replace(found, files=found.files + number, changes=(*found.changes, *wrong))
 
 
 def record(*, reason: str = "", place: Place | None = None) -> Made:

@@ -1,6 +1,8 @@
 """The program's own files are those that were recorded and signed: one byte, one file less or more, and nothing starts."""
 
+import base64
 import compileall
+import hashlib
 import os
 import random
 import shutil
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 
 from datamodel.access.actor import Actor
 from datamodel.checkpoints.sealer import Sealer
-from datamodel.custody import actions, files, installed
+from datamodel.custody import actions, files, installed, libraries
 from datamodel.custody.files import Change, Place
 from datamodel.custody.installed import TamperedError
 from datamodel.kernel.errors import FaultError, RefusedError
@@ -241,6 +243,31 @@ def test_a_byte_that_breaks_the_program_itself_is_told_in_a_sentence_too(copy, t
     assert done.returncode == 70
     assert "datamodel/vault/seal.py (altered)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_other_people_s_packages_are_held_against_their_lists_and_those_are_recorded(copy, tmp_path):
+    folder = tmp_path / "site-packages"
+    (folder / "lib-1.dist-info").mkdir(parents=True)
+    (folder / "lib/deep").mkdir(parents=True)
+    listing, code = folder / "lib-1.dist-info/RECORD", folder / "lib/deep/code.py"
+    code.write_text("x = 1\n")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(code.read_bytes()).digest()).rstrip(b"=").decode()
+    listing.write_text(f"lib/deep/code.py,sha256={digest},6\nlib-1.dist-info/RECORD,,\n")
+    place = Place(copy.root, folder)
+    recorded = files.listed(place)
+    assert (libraries.changes(folder), files.changes(recorded, place)) == ((1, []), [])
+    code.write_text("x = 2\n")
+    (folder / "lib/more.py").write_text("")
+    (folder / "new").mkdir()
+    (folder / "new/__init__.py").write_text("")
+    assert libraries.changes(folder)[1] == [
+        Change("altered", "site-packages/lib/deep/code.py"),
+        Change("extra", "site-packages/lib/more.py"),
+        Change("extra", "site-packages/new/__init__.py"),
+    ]
+    listing.write_text("lib-1.dist-info/RECORD,,\n")
+    assert files.changes(recorded, place) == [Change("altered", "site-packages/lib-1.dist-info/RECORD")]
+    code.unlink()
 
 
 def test_checking_takes_less_than_150_ms():
