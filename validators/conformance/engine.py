@@ -42,7 +42,7 @@ class Run:
         if key not in self.tables:
             frame = evaluated(kind, self.source, parts)
             constants = attributes(kind, self.source, parts)
-            self.tables[key] = Table(frame=frame, prefix=parts[0].prefix, constants=constants)
+            self.tables[key] = Table(frame=frame, prefix=parts[0].prefix, constants=constants, seen=Seen(frame))
         return self.tables[key]
 
     def units(self, rule: Rule) -> list[tuple[Part, ...]]:
@@ -173,7 +173,7 @@ def widened(table: Table, before: Seen, made: set[str]) -> None:
     if made & before.names or table.frame.height != before.frame.height:
         table.memo = {}
         return
-    table.added = frozenset(table.frame.columns) - before.names
+    table.added |= frozenset(table.frame.columns) - before.names
     table.seen = Seen(table.frame, before)
 
 

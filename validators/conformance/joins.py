@@ -79,7 +79,10 @@ def with_dataset(table: Table, join: Join, name: str, study: Study, wanted: Want
     found = pl.concat(
         [left if own is None else gathered(left, own), *beside, partner.alias(marker).to_frame()], how="horizontal"
     )
-    return replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
+    made = replaced(table, found, hidden=table.hidden | {marker}, beside=table.beside | {name})
+    if own is None:
+        made.goes_on(table)
+    return made
 
 
 def narrowed(frame: pl.DataFrame, wanted: Wanted, keys: Sequence[str]) -> pl.DataFrame:

@@ -161,8 +161,9 @@ def values(parts: Sequence[Part]) -> pl.DataFrame:
     ]
     found = []
     for place, part in enumerate(parts):
+        different = part.frame.select(pl.col(part.variables).unique().implode())
         for name in part.variables:
-            held = unblank(text(part.frame.get_column(name).unique()))
+            held = unblank(text(different.get_column(name)[0]))
             found.append(
                 pl.DataFrame(
                     [

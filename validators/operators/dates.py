@@ -105,20 +105,20 @@ def calendar(values: pl.Series) -> pl.DataFrame:
     return taken(good).with_columns(good.alias("value"))
 
 
-def dated(series: pl.Series, table: Table | None = None) -> pl.DataFrame:
-    """Parts of dates for each record, found once for each different value; those of a table's column are kept."""
+def dated(series: pl.Series, table: Table | None = None, *names: str) -> pl.DataFrame:
+    """Parts of dates for each record, all or those named, found once for each different value.
+
+    Those of the values of a table's column are kept.
+    """
     if table is None:
         values = text(series)
         parts = calendar(different(values))
     else:
         values = table.once(series, "text", text)
         parts = table.once(table.once(values, "different", different), "calendar", calendar)
-    return pl.DataFrame({"value": values}).join(parts, on="value", how="left", maintain_order="left")
-
-
-def level(frame: pl.DataFrame, unit: str) -> pl.Series:
-    """One part of dates, null where it is not known."""
-    return frame.get_column(unit)
+    if names:
+        parts = parts.select("value", *names)
+    return values.to_frame("value").join(parts, on="value", how="left", maintain_order="left")
 
 
 def common(left: pl.DataFrame, right: pl.DataFrame, test: Callable[[Any, Any], Any]) -> pl.Series:
@@ -150,14 +150,13 @@ def date_compare(test: Callable[[Any, Any], Any]) -> Operator:
 
     def compare(table: Table, condition: Condition) -> pl.Series:
         unit = condition.get("date_component")
-        left = dated(table.column(str(condition["name"])), table)
-        right = dated(compared(table, condition), table)
+        target, other = table.column(str(condition["name"])), compared(table, condition)
         if unit == "auto":
-            return sure(common(left, right, test))
+            return sure(common(dated(target, table), dated(other, table), test))
         if unit is not None and unit not in LEVELS:
             raise UnsupportedError(f"date_component is {unit!r}; it may be auto or one of {', '.join(LEVELS)}.")
         column = str(unit or "instant")
-        found: pl.Series = test(level(left, column), level(right, column))
+        found: pl.Series = test(*(dated(one, table, column).get_column(column) for one in (target, other)))
         return sure(found)
 
     return compare

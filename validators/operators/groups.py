@@ -9,6 +9,9 @@ import polars as pl
 from validators.operators.strings import part, pattern
 from validators.operators.table import Condition, MissingError, Operator, Table, repeated, text
 
+#: Greatest number that a combination of values is told by before combinations are counted anew.
+LARGEST = 2**63
+
 
 def coded(series: pl.Series) -> pl.Series:
     """A number for each different value."""
@@ -18,13 +21,17 @@ def coded(series: pl.Series) -> pl.Series:
 def codes(table: Table, names: Sequence[str], *, source: re.Pattern[str] | None = None) -> pl.Series:
     """One number for each different combination of values of these variables."""
     combined = pl.Series([0], dtype=pl.UInt32).new_from_index(0, table.height)
+    most = 0
     for name in names:
         one = code_of(table, name, source)
+        size = int(str(one.max() or 0)) + 1
         if combined.max() == combined.min():
-            combined = one
+            combined, most = one, size - 1
             continue
-        pair = combined.cast(pl.UInt64) * (int(str(one.max() or 0)) + 1) + one.cast(pl.UInt64)
-        combined = pair.rank("dense").cast(pl.UInt32)
+        if (most + 1) * size > LARGEST:
+            combined = combined.rank("dense").cast(pl.UInt64)
+            most = int(str(combined.max() or 0))
+        combined, most = combined.cast(pl.UInt64) * size + one.cast(pl.UInt64), (most + 1) * size - 1
     return combined
 
 

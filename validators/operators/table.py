@@ -10,6 +10,9 @@ import polars as pl
 #: What stands for the domain's letters in names of variables.
 WILDCARD = "--"
 
+#: Operators that look at columns which their conditions do not name.
+OPEN = frozenset({"inconsistent_enumerated_columns"})
+
 type Condition = Mapping[str, Any]
 type Outcome = pl.Series | pl.Expr | bool
 type Operator = Callable[["Table", Condition], Outcome]
@@ -113,9 +116,20 @@ class Table:
 
     def memory(self, condition: Condition) -> dict[str, pl.Series]:
         """Where to keep what a condition comes to: for all rules, or for this one where its own columns count."""
-        if self.added and any(name in str(condition) for name in self.added):
+        if not self.added:
+            return self.memo
+        words = str(condition)
+        is_open = bool(condition.get("value_is_reference")) or condition.get("operator") in OPEN
+        if is_open or (self.beside and "." in words):
             return self.added_memo
-        return self.memo
+        called = words.replace(WILDCARD, self.prefix)
+        return self.added_memo if any(name in words or name in called for name in self.added) else self.memo
+
+    def goes_on(self, before: "Table") -> None:
+        """Keep what is known of a table whose records these are, one by one, with columns added."""
+        self.memo = before.memo
+        self.added = before.added | (frozenset(self.frame.columns) - before.known.names)
+        self.seen = Seen(self.frame, before.known)
 
     @property
     def height(self) -> int:
