@@ -25,7 +25,8 @@ KINDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "questions": ("Data questions", ("discrepancies",)),
     "consent": ("Consent", ("consent",)),
     "assessments": ("Assessments and tasks", ("assessments", "tasks", "intake")),
-    "people": ("People and rights", ("access", "credentials", "approvals", "reveals", "links", "notices")),
+    "people": ("People and rights", ("access", "credentials", "approvals", "links", "notices")),
+    "arms": ("Arms revealed", ("reveals",)),
     "exports": ("Snapshots and exports", ("marts", "sdtm", "packages")),
     "set-up": ("Study set-up and connection", ("study", "connections", "vault", "operations", "simulation")),
 }

@@ -13,8 +13,10 @@ from datamodel.access import people
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.approvals import actions as approvals
+from datamodel.checkpoints.sealer import Sealer
 from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
 from datamodel.kernel.ids import new_id
+from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.participants import actions as participants
 from datamodel.participants.facts import Facts
@@ -28,6 +30,7 @@ from datamodel.trail.reads import EventFilter
 from pipelines.notices.steps import deliver
 from simulators.mail.server import running_sink
 from tests.integration.test_mail import to_sink
+from tests.integration.test_redaction import rows_with, verdict
 
 STUDY, PASSWORD, ARM = "pilot", "correct horse battery", "ZQXARM"
 ROLES = {
@@ -129,9 +132,9 @@ def count(world, table, who="olga"):
         return session.execute(text(f"select count(*) from app.{table}")).scalar_one()
 
 
-def ledger_of(world, who="olga"):
+def ledger_of(world, who="olga", *, kind=None):
     with reading(world.url, actor(world, who)) as session:
-        return trail.events(session, actor(world, who), study=STUDY, asked=EventFilter()).rows
+        return trail.events(session, actor(world, who), study=STUDY, asked=EventFilter(kind=kind)).rows
 
 
 def arms_seen(world, who):
@@ -151,6 +154,7 @@ def test_in_an_emergency_the_arm_is_shown_once_to_one_person_and_everybody_else_
         assert arms_seen(world, who) == []
     assert marks(world, "anna", "701-2") == []
     assert show(world, reveal(world, code="701-9")) is None  # not in an arm yet
+    assert len(ledger_of(world, kind="arms")) == 4
     told = [line for line in ledger_of(world) if line.action.startswith("reveals.") and line.subject.endswith("701-1")]
     assert [line.action for line in told] == ["reveals.show", "reveals.reveal"]
     assert {line.reason for line in told} == {WHY}
@@ -158,14 +162,23 @@ def test_in_an_emergency_the_arm_is_shown_once_to_one_person_and_everybody_else_
 
 
 def test_neither_ledger_nor_reveals_nor_mails_hold_the_arm(world, owner_url):
+    one = reveal(world)
+    show(world, one)
+    assert sorted(rows_with(owner_url, "Seizure")) == ["arm_reveal", "audit_event"]  # the search finds what is there
+    assert rows_with(owner_url, ARM) == ["participant_arm"]
+    assert ARM not in repr(one)
+
+
+def test_the_ledger_vouches_for_what_was_revealed(world, owner_url, home):
     show(world, reveal(world))
+    sealer = Sealer(world.url, settings())
+    sealer.seal_once(force=True)
+    sealer.seal_once(force=True)
+    assert verdict(world.url, home).problems == ()
     with psycopg.connect(owner_url) as server:
-        for table in ("audit_event", "arm_reveal", "arm_reveal_shown", "notice", "approval", "approval_step"):
-            rows = server.execute(f"select t::text from app.{table} t").fetchall()
-            assert [row for (row,) in rows if ARM in row] == [], table
-        body = server.execute("select string_agg(convert_from(body, 'UTF8'), '') from app.audit_event").fetchone()[0]
-    assert "reveals.show" in body
-    assert ARM not in body
+        server.execute("alter table app.arm_reveal disable trigger user")
+        server.execute("update app.arm_reveal set account_name = 'Ivo Person'")
+    assert "altered, removed or added" in str(verdict(world.url, home).problems)
 
 
 def test_owner_safety_officer_and_pharmacist_are_told_by_mail_and_those_of_another_site_are_not(world):
