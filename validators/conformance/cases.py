@@ -65,6 +65,11 @@ class Outcome:
 
 def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
     """What this engine says of a case."""
+    other = other_use(rule, case)
+    if other:
+        return Outcome(
+            rule=case.rule, case=case.name, type=rule.type, status="skipped", reason=other, expected=case.expected
+        )
     results = list(Run(case.datasets, catalogue=around.library, define=around.define).rule(rule))
     found = frozenset(one for result in results for one in pairs(result))
     status, reason = summed(results)
@@ -79,6 +84,15 @@ def outcome(rule: Rule, case: Case, around: Surroundings) -> Outcome:
         found=found,
         expected=case.expected,
     )
+
+
+def other_use(rule: Rule, case: Case) -> str:
+    """Why a rule is not for the use that a case is made for (INDH, PROD, NONCLIN); "" where it is, or nothing is said."""
+    wanted = {one.strip().upper() for one in str(rule.scope.get("Use Case") or "").split(",")} - {""}
+    given = {one.strip().upper() for one in case.settings.get("USE_CASE", "").split(",")} - {""}
+    if not wanted or not given or wanted & given:
+        return ""
+    return f"The rule is for the use cases {', '.join(sorted(wanted))}; this one is for {', '.join(sorted(given))}."
 
 
 def pairs(result: RuleResult) -> Iterator[Finding]:

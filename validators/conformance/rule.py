@@ -12,6 +12,27 @@ from validators.operators.conditions import OPERATORS, leaves
 
 #: Whose identifiers a rule carries, and what they are called in reports.
 SENSITIVITIES = ("Record", "Dataset", "Group", "Study", "Value")
+#: Rule types whose conditions may leave out what they compare with, and operators that compare.
+BESIDE_DEFINE = frozenset(
+    {
+        "Dataset Metadata Check against Define XML",
+        "Variable Metadata Check against Define XML",
+        "Variable Metadata Check against Define XML and Library Metadata",
+        "Variables Metadata Check against Define XML and Library Metadata",
+    }
+)
+COMPARING = frozenset(
+    {
+        "equal_to",
+        "not_equal_to",
+        "equal_to_case_insensitive",
+        "not_equal_to_case_insensitive",
+        "is_contained_by",
+        "is_not_contained_by",
+        "greater_than",
+        "less_than",
+    }
+)
 
 
 class RuleError(ValueError):
@@ -88,13 +109,14 @@ def read_rule(source: Mapping[str, Any] | str, *, place: str = "rule.yml") -> Ru
     if not isinstance(check, Mapping | str) or not check:
         raise RuleError(f"{place}: Check is {check!r}; it must be a tree of conditions under all or any.")
     outcome = mapping(content, "Outcome", place)
+    kind = str(content.get("Rule Type") or content.get("Rule_Type") or "Record Data")
     return Rule(
         id=identifier or Path(place).parent.name,
-        type=str(content.get("Rule Type") or content.get("Rule_Type") or "Record Data"),
+        type=kind,
         sensitivity=str(content.get("Sensitivity") or "Record"),
         message=" ".join(str(outcome.get("Message") or "").split()),
         description=" ".join(str(content.get("Description") or "").split()),
-        check=check if isinstance(check, Mapping) else {"jsonata": check},
+        check=compared(check, kind) if isinstance(check, Mapping) else {"jsonata": check},
         category=str(content.get("Category") or ""),
         severity=str(content.get("Severity") or ""),
         executability=str(content.get("Executability") or ""),
@@ -107,6 +129,22 @@ def read_rule(source: Mapping[str, Any] | str, *, place: str = "rule.yml") -> Ru
             str(one) for one in content.get("Grouping Variables") or content.get("Grouping_Variables") or ()
         ),
     )
+
+
+def compared(check: Any, kind: str) -> Any:
+    """The tree of a rule that sets data beside the Define-XML: what names no value is compared with the fact of that name."""
+    if kind not in BESIDE_DEFINE:
+        return check
+    if isinstance(check, list):
+        return [compared(one, kind) for one in check]
+    if not isinstance(check, Mapping):
+        return check
+    if "operator" not in check:
+        return {how: compared(parts, kind) for how, parts in check.items()}
+    name = str(check.get("name"))
+    if "value" in check or check["operator"] not in COMPARING or name.startswith(("define_", "$")):
+        return check
+    return {**check, "value": f"define_{name}"}
 
 
 def parsed(text: str, place: str) -> Any:

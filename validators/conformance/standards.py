@@ -1,4 +1,4 @@
-"""The library of one standard in place of another's."""
+"""What rules ask of a standard: another's library in place of one that is not packaged, codelists of its variables."""
 
 from typing import Any
 
@@ -30,3 +30,19 @@ class Standin:
 
     def __getattr__(self, name: str) -> Any:
         raise SkipError(f"It needs the metadata of {self.standard}, which are not packaged.")
+
+
+def assigned(catalogue: Any) -> dict[str, frozenset[str]]:
+    """For each variable of the standard the C-codes of its codelists, in whatever dataset.
+
+    Raises
+    ------
+    SkipError
+        No metadata of the standard were given.
+    """
+    if catalogue is None:
+        raise SkipError("It needs the metadata of the standard, and none were given.")
+    found: dict[str, set[str]] = {}
+    for one in (variable for domain in catalogue.domains() for variable in catalogue.variables(domain)):
+        found.setdefault(one.name, set()).update(one.codelists)
+    return {name: frozenset(codes) for name, codes in found.items()}

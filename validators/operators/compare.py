@@ -141,9 +141,12 @@ def filled(table: Table, condition: Condition) -> pl.Series:
 
 
 def exists(table: Table, condition: Condition) -> bool:
-    """The variable is in the dataset."""
+    """The variable is in the dataset, or in a list of variables that an operation of the rule found."""
     called = table.called(str(condition["name"]))
-    return called not in table.hidden and (called in table.frame.columns or called in table.constants)
+    if called in table.hidden:
+        return False
+    lists = (one for name, one in table.constants.items() if name.startswith("$") and isinstance(one, list))
+    return called in table.frame.columns or called in table.constants or any(called in one for one in lists)
 
 
 def exists_not(table: Table, condition: Condition) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from validators.operators.codelists import CODELISTS
 from validators.operators.compare import COMPARISONS
 from validators.operators.dates import DATES
 from validators.operators.groups import GROUPS
@@ -14,7 +15,7 @@ from validators.operators.strings import STRINGS
 from validators.operators.table import Condition, MissingError, Operator, Table, UnsupportedError, key, mask, repeated
 from validators.operators.titles import TITLES
 
-OPERATORS: Mapping[str, Operator] = {**COMPARISONS, **STRINGS, **DATES, **GROUPS, **ORDER, **TITLES}
+OPERATORS: Mapping[str, Operator] = {**COMPARISONS, **STRINGS, **DATES, **GROUPS, **ORDER, **TITLES, **CODELISTS}
 
 
 def leaves(check: Any) -> Iterator[Condition]:

@@ -221,7 +221,8 @@ def unblank(series: pl.Series) -> pl.Series:
 
 def key(table: Table, condition: Condition) -> str:
     """A text that is the same for conditions that come to the same."""
-    used = {name: table.constants[name] for name in sorted(table.constants) if name in str(condition)}
+    asks_for_all = str(condition.get("operator")).endswith("exists")
+    used = {name: table.constants[name] for name in sorted(table.constants) if asks_for_all or name in str(condition)}
     return json.dumps([condition, used], sort_keys=True, default=str)
 
 
