@@ -63,22 +63,41 @@ class Run:
             groups.setdefault(("SUPP" if one.is_supplemental else "", name), []).append(one)
         return [tuple(one) for one in groups.values()]
 
+    def all(self, rules: Sequence[Rule], limit: int | None = None) -> Iterator[RuleResult]:
+        """The results of rules, in their order: one for each dataset that a rule is about, or one that says why not.
+
+        All rules on one unit run one after the other, so that what is kept for them is let go before the next.
+        """
+        found: list[list[list[RuleResult]]] = []
+        waiting: dict[tuple[str, ...], list[tuple[int, int, tuple[Part, ...]]]] = {}
+        for place, rule in enumerate(rules):
+            told = self.told(rule)
+            units = [] if told else self.units(rule)
+            found.append([[told]] if told else [[] for _ in units])
+            for number, parts in enumerate(units):
+                waiting.setdefault(tuple(one.name for one in parts), []).append((place, number, parts))
+        for names, steps in waiting.items():
+            for place, number, parts in steps:
+                found[place][number] = list(self.unit(rules[place], parts, limit))
+            self.tables = {key: table for key, table in self.tables.items() if key[1] != names}
+        yield from (one for of_rule in found for of_unit in of_rule for one in of_unit)
+
     def rule(self, rule: Rule, limit: int | None = None) -> Iterator[RuleResult]:
-        """The results of one rule: one for each dataset that it is about, or one that says why there is none."""
+        """The results of one rule, see `all`."""
+        return self.all([rule], limit)
+
+    def told(self, rule: Rule) -> RuleResult | None:
+        """The result of a rule that is not run on datasets one by one; None for others."""
         reason = unsupported(rule)
         if reason:
-            yield RuleResult(rule=rule.id, dataset="", status="unsupported", reason=reason)
-            return
+            return RuleResult(rule=rule.id, dataset="", status="unsupported", reason=reason)
         units = self.units(rule)
         if rule.type in {PRESENCE, DEFINED} and self.study.parts:
-            yield self.presence(rule, units)
-            return
+            return self.presence(rule, units)
         if not units:
             reason = "No dataset of the study is one that the rule is about."
-            yield RuleResult(rule=rule.id, dataset="", status="skipped", reason=reason)
-            return
-        for parts in units:
-            yield from self.unit(rule, parts, limit)
+            return RuleResult(rule=rule.id, dataset="", status="skipped", reason=reason)
+        return None
 
     def unit(self, rule: Rule, parts: tuple[Part, ...], limit: int | None) -> Iterator[RuleResult]:
         """The results of one rule on one unit."""
@@ -317,5 +336,4 @@ def run(
     """
     started = time.perf_counter()
     own = Run(datasets, catalogue=library, define=define)
-    results = [one for rule in rules for one in own.rule(rule, limit)]
-    return Results(results=tuple(results), seconds=time.perf_counter() - started)
+    return Results(results=tuple(own.all(rules, limit)), seconds=time.perf_counter() - started)
