@@ -12,16 +12,20 @@ from validators.conformance.joins import joined
 from validators.conformance.result import Results, RuleResult, no_findings
 from validators.conformance.rule import Rule
 from validators.conformance.scope import applies, foreign
+from validators.conformance.standards import assigned
 from validators.conformance.tables import DEFINED, PART, STUDY, WHOLE, Source, attributes, evaluated, holders, presence
 from validators.datasets.study import ROW, Part, Study
 from validators.operations.context import Context, SkipError
 from validators.operations.run import operate
+from validators.operators.codelists import ASSIGNED, CODELISTS
 from validators.operators.conditions import holds, leaves
 from validators.operators.table import MissingError, Seen, Table, UnsupportedError, text, unblank
 
 PRESENCE = "Domain Presence Check"
 ABSENT = "Not in dataset"
 NOTHING = no_findings()
+#: What data that nobody foresaw may raise while tables are made: the rule is then unsupported, and says why.
+FAULTS = (pl.exceptions.PolarsError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 
 
 class Run:
@@ -114,7 +118,7 @@ class Run:
         except UnsupportedError as error:
             yield from refused(rule, parts, "unsupported", str(error), started)
             return
-        except (pl.exceptions.PolarsError, LookupError) as error:
+        except FAULTS as error:
             reason = f"Its tables cannot be made from these datasets: {type(error).__name__}: {error}"
             yield from refused(rule, parts, "unsupported", reason, started)
             return
@@ -136,6 +140,8 @@ class Run:
         """The table that a rule's conditions are tested on: joined, with the results of operations."""
         base = self.base(rule.type, parts)
         table = replace(base, missing=set())
+        if rule.operators & CODELISTS.keys():
+            table = replace(table, constants={**table.constants, ASSIGNED: assigned(self.catalogue)})
         if rule.joins:
             table = joined(table, rule.joins, self.study, parts[0], wanted=asked(rule, table))
         if rule.operations:
@@ -168,6 +174,9 @@ class Run:
                 return RuleResult(rule=rule.id, dataset=STUDY, status="skipped", reason=str(error))
             except UnsupportedError as error:
                 return RuleResult(rule=rule.id, dataset=STUDY, status="unsupported", reason=str(error))
+            except FAULTS as error:
+                reason = f"Its table cannot be made from these datasets: {type(error).__name__}: {error}"
+                return RuleResult(rule=rule.id, dataset=STUDY, status="unsupported", reason=reason)
             if found.height:
                 break
         if found.height and not units:

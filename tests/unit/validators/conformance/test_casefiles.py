@@ -103,3 +103,19 @@ def test_a_rule_that_is_no_rule_is_told_for_each_of_its_cases(one):
     status, verdict, reason = only(one)
     assert (status, verdict) == ("unsupported", "unsupported")
     assert reason
+
+
+def test_a_rule_for_another_use_case_is_skipped_and_says_so(one):
+    rule = (
+        (one / "rule.yml")
+        .read_text()
+        .replace("Domains: {Include: [AE]}}", "Domains: {Include: [AE]}, Use Case: 'INDH, PROD'}")
+    )
+    (one / "rule.yml").write_text(rule)
+    env = one / "negative" / "01" / "data" / ".env"
+    env.write_text("PRODUCT=TIG\nSUBSTANDARD=SDTM\nUSE_CASE=PROD\n")
+    assert only(one)[1] == "exact"
+    env.write_text("PRODUCT=TIG\nSUBSTANDARD=SDTM\nUSE_CASE=NONCLIN\n")
+    status, _, reason = only(one)
+    assert status == "skipped"
+    assert "NONCLIN" in reason

@@ -5,6 +5,7 @@ import pytest
 
 from tests.support.rules import condition, dataset, hits, results, rule
 from validators.conformance.data import Dataset, Variable
+from validators.library import Library
 from validators.operators.conditions import holds
 from validators.operators.table import Table
 
@@ -128,3 +129,49 @@ def test_a_dataset_without_records_has_no_findings(operator):
     )
     (result,) = results(rule(condition("AETERM", operator)), empty)
     assert (result.status, result.count) == ("ok", 0)
+
+
+def test_a_variable_that_an_operation_lists_is_there():
+    columns = [{"id": "$columns", "operator": "get_column_order_from_dataset"}]
+    one = rule(
+        condition("LBDTC", "exists"),
+        condition("LBXX", "not_exists"),
+        Rule_Type="Dataset Metadata Check",
+        Operations=columns,
+        Sensitivity="Dataset",
+    )
+    assert hits(one, LB) == [("LB", None)]
+    without = rule(condition("LBDTC", "exists"), Rule_Type="Dataset Metadata Check", Sensitivity="Dataset")
+    assert hits(without, LB) == []
+
+
+def test_a_variable_is_tied_to_a_codelist_of_the_standard():
+    library = Library.bundled("3.4")
+    given = next(one for one in library.variables("DM") if one.name == "SEX").codelists[0]
+    data = dataset("XX", VARIABLE=["SEX", "SEX", "XXTERM"], CODE=[given, "C00001", "C00001"])
+    one = rule(condition("VARIABLE", "does_not_reference_correct_codelist", "CODE"))
+    assert hits(one, data, library=library) == [("XX", 2)]
+    (result,) = results(one, data)
+    assert result.status == "skipped"
+
+
+class Define:
+    """A Define-XML of one variable."""
+
+    def variable_rows(self, name):
+        del name
+        return [{"define_variable_name": "LBCAT", "define_variable_label": "Category"}]
+
+
+def test_what_names_no_value_is_compared_with_the_define_s_fact_of_that_name():
+    data = Dataset(
+        name="LB",
+        label="",
+        variables=(Variable("LBCAT", label="Kind", type="Char", length=8),),
+        frame=pl.DataFrame({"LBCAT": ["a"]}),
+        file="lb.xpt",
+    )
+    one = rule(condition("variable_label", "not_equal_to"), Rule_Type="Variable Metadata Check against Define XML")
+    assert hits(one, data, define=Define()) == [("LB", 1)]
+    same = rule(condition("variable_name", "not_equal_to"), Rule_Type="Variable Metadata Check against Define XML")
+    assert hits(same, data, define=Define()) == []
