@@ -31,6 +31,9 @@ def with_one(table: Table, join: Join, study: Study, part: Part, wanted: Wanted)
         return with_related(table, str(join["Wildcard"]), study, part)
     if join.get("Child"):
         return with_parent(table, study)
+    if name in {part.name, part.domain} and all(left == right for left, right in pairs(table, join)):
+        # Its own records are there already; `DM.ARM` in a rule on DM is its ARM.
+        return replaced(table, table.frame, beside=table.beside | {name})
     if name.startswith(SUPPLEMENTAL) and not part.is_supplemental:
         return with_qualifiers(table, join, study, part)
     return with_dataset(table, join, name, study, wanted)

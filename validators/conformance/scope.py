@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from validators.datasets.study import Part
+from validators.datasets.study import CODE, Part
 
 ALL = "ALL"
 #: What tells the class of a domain that the standard does not have: the variable that is its topic.
@@ -15,6 +15,16 @@ KNOWN = {
     **dict.fromkeys(("RELREC", "RELSUB", "RELSPEC", "RELREF", "POOLDEF"), "RELATIONSHIP"),
     **dict.fromkeys(("DI", "OI", "BI"), "STUDY REFERENCE"),
 }
+
+
+#: What tells the structure of an analysis dataset: its name, or variables that must all be there.
+SUBJECT_LEVEL, BASIC, OCCURRENCE, OTHER = (
+    "SUBJECT LEVEL ANALYSIS DATASET",
+    "BASIC DATA STRUCTURE",
+    "OCCURRENCE DATA STRUCTURE",
+    "ADAM OTHER",
+)
+CODED = ("DECOD", "TERM", "TRT")
 
 
 class Classes(Protocol):
@@ -41,7 +51,8 @@ def class_of(part: Part, catalogue: Classes | None) -> str:
 def given(scope: Mapping[str, Any], name: str, how: str) -> list[str]:
     """Names that a scope includes or excludes."""
     found = (scope.get(name) or {}).get(how) or []
-    return [str(one).strip() for one in (found if isinstance(found, list) else [found])]
+    names = [str(one).strip() for one in (found if isinstance(found, list) else [found])]
+    return [ALL if one.upper() == ALL else one for one in names]
 
 
 def matches_domain(part: Part, names: Sequence[str]) -> bool:
@@ -81,7 +92,7 @@ def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> 
         return False
     if domains and not matches_domain(part, domains):
         return False
-    if matches_domain(part, named(scope, "Exclude")):
+    if matches_domain(part, named(scope, "Exclude")) or not of_structure(part, scope):
         return False
     if not classes and not given(scope, "Classes", "Exclude"):
         return True
@@ -92,11 +103,31 @@ def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> 
     return not (excluded and matches_class(found, excluded))
 
 
+def structure_of(part: Part) -> str:
+    """The structure of an analysis dataset, told by its name and variables."""
+    variables = set(part.frame.columns)
+    if part.name == "ADSL":
+        return SUBJECT_LEVEL
+    if {"PARAMCD", "PARAM"} & variables and {"AVAL", "AVALC"} & variables:
+        return BASIC
+    coded = any(len(one.removesuffix(topic)) == CODE for one in variables for topic in CODED if one.endswith(topic))
+    return OCCURRENCE if coded else OTHER
+
+
+def of_structure(part: Part, scope: Mapping[str, Any]) -> bool:
+    """Whether a dataset has a structure that a rule for analysis datasets is about; other rules name none."""
+    wanted, unwanted = given(scope, "Data Structures", "Include"), given(scope, "Data Structures", "Exclude")
+    if not (set(wanted) - {ALL} or unwanted):
+        return True
+    found = structure_of(part)
+    return (not wanted or ALL in wanted or found in wanted) and found not in unwanted
+
+
 def foreign(scope: Mapping[str, Any]) -> str:
-    """Why a scope is not about datasets of SDTM; "" where it is."""
+    """Why a scope is about something that this engine does not tell apart; "" where it does."""
     if scope.get("Entities"):
         return "The rule is about entities of a study design as JSON (USDM), not about datasets."
-    structures = given(scope, "Data Structures", "Include")
-    if structures and ALL not in structures:
-        return f"The rule is about data structures of analysis datasets ({', '.join(structures)})."
+    kinds = [one for how in ("Include", "Exclude") for one in given(scope, "Subclasses", how) if one != ALL]
+    if kinds:
+        return f"The rule is about subclasses of analysis datasets ({', '.join(kinds)}), which this engine does not tell apart."
     return ""

@@ -241,3 +241,46 @@ def test_a_join_that_takes_no_variable_of_the_other_dataset_still_tells_who_has_
     join = {"Name": "SE", "Keys": ["USUBJID"], "Join Type": "left"}
     one = rule(condition("_merge_SE", "equal_to", "left_only"), Match_Datasets=[join], Scope=scope(["AE"]))
     assert hits(one, AE, other) == [("AE", 3)]
+
+
+ADSL = dataset("ADSL", USUBJID=["1"], TRT01P=["a"])
+ADLB = dataset("ADLB", USUBJID=["1"], PARAMCD=["A"], AVAL=[1])
+ADAE = dataset("ADAE", USUBJID=["1"], AEDECOD=["a"])
+ADTTE = dataset("ADXX", USUBJID=["1"], WHAT=["a"])
+
+
+@pytest.mark.parametrize(
+    ("structures", "expected"),
+    [
+        ({"Include": ["ALL"]}, {"ADSL", "ADLB", "ADAE", "ADXX"}),
+        ({"Include": ["SUBJECT LEVEL ANALYSIS DATASET"]}, {"ADSL"}),
+        ({"Include": ["BASIC DATA STRUCTURE", "OCCURRENCE DATA STRUCTURE"]}, {"ADLB", "ADAE"}),
+        ({"Include": ["ADAM OTHER"]}, {"ADXX"}),
+        ({"Exclude": ["BASIC DATA STRUCTURE"]}, {"ADSL", "ADAE", "ADXX"}),
+    ],
+)
+def test_rules_on_analysis_datasets_are_about_datasets_of_a_structure(structures, expected):
+    one = rule(condition("USUBJID", "non_empty"), Scope={"Data Structures": structures})
+    assert {name for name, _ in hits(one, ADSL, ADLB, ADAE, ADTTE)} == expected
+
+
+def test_a_rule_on_subclasses_of_analysis_datasets_is_unsupported():
+    structures = {"Include": ["BASIC DATA STRUCTURE"]}
+    one = rule(
+        condition("USUBJID", "empty"),
+        Scope={"Data Structures": structures, "Subclasses": {"Include": ["TIME-TO-EVENT"]}},
+    )
+    (result,) = results(one, ADLB)
+    assert result.status == "unsupported"
+    assert "TIME-TO-EVENT" in result.reason
+
+
+def test_a_dataset_is_not_joined_to_itself_by_its_own_keys():
+    join = {"Name": "AE", "Keys": ["USUBJID"]}
+    one = rule(condition("AETERM", "equal_to", "AE.AETERM"), Match_Datasets=[join], Scope=scope(["AE"]))
+    assert hits(one, AE) == [("AE", 1), ("AE", 2), ("AE", 3)]
+
+
+def test_a_scope_may_say_all_in_small_letters():
+    one = rule(condition("AESEQ", "non_empty"), Scope=scope(["All"], classes=["All"]))
+    assert len(hits(one, AE)) == 3
