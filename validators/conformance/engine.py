@@ -139,7 +139,7 @@ class Run:
     def prepared(self, rule: Rule, parts: tuple[Part, ...]) -> Table:
         """The table that a rule's conditions are tested on: joined, with the results of operations."""
         base = self.base(rule.type, parts)
-        table = replace(base, missing=set())
+        table = replace(base, missing=set(), added_memo={})
         if rule.operators & CODELISTS.keys():
             table = replace(table, constants={**table.constants, ASSIGNED: assigned(self.catalogue)})
         if rule.joins:
