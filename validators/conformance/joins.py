@@ -42,7 +42,8 @@ def with_one(table: Table, join: Join, study: Study, part: Part, wanted: Wanted)
 def pairs(table: Table, join: Join) -> list[tuple[str, str]]:
     """Names of the variables to join by, ours and theirs."""
     found = []
-    for one in join.get("Keys") or []:
+    keys = join.get("Keys") or join.get("keys") or []
+    for one in keys if isinstance(keys, list) else [keys]:
         if isinstance(one, Mapping):
             left, right = str(one.get("Left") or one.get("left")), str(one.get("Right") or one.get("right"))
         else:

@@ -97,6 +97,17 @@ def read_rule(source: Mapping[str, Any] | str, *, place: str = "rule.yml") -> Ru
         It is no YAML, or lacks what a rule needs; the message names `place`, what was found and what is due.
     """
     content = parsed(source, place) if isinstance(source, str) else source
+    try:
+        return made(content, place)
+    except (AttributeError, KeyError, TypeError) as error:
+        words = " ".join(str(error).split())
+        raise RuleError(
+            f"{place}: a part of it is not as the format has it ({type(error).__name__}: {words})."
+        ) from error
+
+
+def made(content: Any, place: str) -> Rule:
+    """A rule from what a YAML reader made of it; errors as `read_rule`."""
     if not isinstance(content, Mapping):
         raise RuleError(
             f"{place}: a rule is a mapping with Core, Check and Outcome; this is a {type(content).__name__}."
@@ -124,11 +135,14 @@ def read_rule(source: Mapping[str, Any] | str, *, place: str = "rule.yml") -> Ru
         scope=scope(mapping(content, "Scope", place)),
         operations=tuple(listed(content, "Operations", place)),
         joins=tuple(listed(content, "Match Datasets", place)),
-        outputs=tuple(str(one) for one in outcome.get("Output Variables") or outcome.get("Output_Variables") or ()),
-        grouping=tuple(
-            str(one) for one in content.get("Grouping Variables") or content.get("Grouping_Variables") or ()
-        ),
+        outputs=names(outcome.get("Output Variables") or outcome.get("Output_Variables")),
+        grouping=names(content.get("Grouping Variables") or content.get("Grouping_Variables")),
     )
+
+
+def names(found: Any) -> tuple[str, ...]:
+    """Names of variables, a single one too; none where nothing is said."""
+    return tuple(str(one) for one in (found if isinstance(found, list | tuple) else [found] if found else ()))
 
 
 def compared(check: Any, kind: str) -> Any:

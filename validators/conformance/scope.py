@@ -50,7 +50,8 @@ def class_of(part: Part, catalogue: Classes | None) -> str:
 
 def given(scope: Mapping[str, Any], name: str, how: str) -> list[str]:
     """Names that a scope includes or excludes."""
-    found = (scope.get(name) or {}).get(how) or []
+    part = scope.get(name) or {}
+    found = (part.get(how) if isinstance(part, Mapping) else part if how == "Include" else None) or []
     names = [str(one).strip() for one in (found if isinstance(found, list) else [found])]
     return [ALL if one.upper() == ALL else one for one in names]
 
@@ -87,7 +88,8 @@ def named(scope: Mapping[str, Any], how: str) -> list[str]:
 def applies(part: Part, scope: Mapping[str, Any], catalogue: Classes | None) -> bool:
     """Whether a rule with this scope is about a dataset."""
     domains, classes = named(scope, "Include"), given(scope, "Classes", "Include")
-    split = (scope.get("Domains") or {}).get("include_split_datasets")
+    about = scope.get("Domains")
+    split = about.get("include_split_datasets") if isinstance(about, Mapping) else None
     if part.is_split if split is False else split is True and not domains and not part.is_split:
         return False
     if domains and not matches_domain(part, domains):

@@ -284,3 +284,33 @@ def test_a_dataset_is_not_joined_to_itself_by_its_own_keys():
 def test_a_scope_may_say_all_in_small_letters():
     one = rule(condition("AESEQ", "non_empty"), Scope=scope(["All"], classes=["All"]))
     assert len(hits(one, AE)) == 3
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"Authorities": ["CDISC"]},
+        {"Authorities": [{"Standards": [{"References": ["x"]}]}]},
+        {"Authorities": 5},
+        {"Operations": {"id": "$x"}},
+        {"Match Datasets": ["DM"]},
+        {"Outcome": ["x"]},
+        {"Check": 5},
+    ],
+)
+def test_a_rule_with_a_part_of_another_shape_is_refused_with_its_place(part):
+    content = {"Core": {"Id": "X"}, "Check": {"all": [condition("A", "empty")]}, "Outcome": {"Message": "m"}} | part
+    with pytest.raises(RuleError, match=r"here\.yml"):
+        read_rule(content, place="here.yml")
+
+
+def test_single_names_and_bare_lists_are_read_as_lists():
+    one = rule(
+        condition("AESEQ", "non_empty"),
+        Scope={"Domains": ["AE"]},
+        Match_Datasets=[{"Name": "DM", "Keys": "USUBJID"}],
+        Grouping_Variables="USUBJID",
+        Sensitivity="Group",
+    )
+    assert one.grouping == ("USUBJID",)
+    assert hits(one, AE, DM) == [("AE", 1)]
