@@ -4,11 +4,12 @@ from functools import lru_cache
 
 import polars as pl
 
-from datamodel.kernel.errors import NotFoundError
+from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
 from exports.marts.reader import Snapshot
 from exports.sdtm.dataset import SdtmDataset, split_datasets
 from exports.sdtm.snapshots import build_snapshot
-from exports.sdtm.spec import SPECS
+from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.unblinding import withheld
 
 
 def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
@@ -18,8 +19,18 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
     ------
     NotFoundError
         When the study has no mapping, or its mapping makes no such domain.
+    RefusedError
+        When the reader is blinded and the dataset tells the treatment.
     """
     whole = _datasets(snapshot)
+    if snapshot.is_blinded and domain.upper() in withheld(load_spec(snapshot.study)):
+        raise RefusedError(
+            Refused(
+                "blinded-reader",
+                f"{domain.upper()} tells the treatment arm, which you may not see in this study.",
+                "Ask the study's owner for unblinded access; the other datasets are made without what tells the treatment.",
+            )
+        )
     made = whole if domain.upper() in whole else whole | split_datasets(whole)
     if domain.upper() not in made:
         raise NotFoundError(f"The mapping of {snapshot.study} makes no {domain.upper()}. It makes: {', '.join(made)}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import polars as pl
 
-from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError
+from datamodel.kernel.errors import BadInputError, NotFoundError
 from datamodel.kernel.settings import settings
 from datamodel.scheduling.states import Plan, visit_state
 from datamodel.trail import reads as trail
@@ -239,23 +239,15 @@ class Study:
     # ------------------------------------------------------------------ what is made of it
 
     def sdtm(self, domain: str) -> pl.DataFrame:
-        """Return an SDTM dataset made from this snapshot.
+        """Return an SDTM dataset made from this snapshot. For a blinded reader, what tells the treatment is empty.
 
         Raises
         ------
         RefusedError
-            When the reader is blinded: SDTM holds the arm.
+            When the reader is blinded and the dataset as a whole tells the treatment (trial elements of subjects, SE).
         NotFoundError
             When the study's mapping makes no such domain.
         """
-        if self.snapshot.is_blinded:
-            raise RefusedError(
-                Refused(
-                    "blinded-reader",
-                    "SDTM datasets hold the treatment arm, which you may not see in this study.",
-                    "Ask the study's owner for unblinded access, or use the forms' frames.",
-                )
-            )
         from metricis.standards import sdtm_dataset
 
         return sdtm_dataset(self.snapshot, domain)

@@ -18,32 +18,38 @@ class ExportState(param.Parameterized):
     snapshot = param.Integer(default=0, doc="Its number; 0 when there is none.")
     tables = param.List(default=[], item_type=str, doc="Names of tables; none for all.")
 
-    def __init__(self, snapshots: list[int], *, may_sdtm: bool, **choices: Any) -> None:
-        self.snapshots, self.may_sdtm = snapshots, may_sdtm
+    def __init__(self, snapshots: list[int], *, has_sdtm: bool, **choices: Any) -> None:
+        self.snapshots, self.has_sdtm = snapshots, has_sdtm
         super().__init__(**choices)
 
     @classmethod
-    def from_query(cls, snapshots: list[int], query: dict[str, str], *, may_sdtm: bool) -> "ExportState":
+    def from_query(cls, snapshots: list[int], query: dict[str, str], *, has_sdtm: bool) -> "ExportState":
         """Return the choice that an address describes; what cannot be read or made is left out."""
         asked = query.get("snapshot", "")
         number = int(asked) if asked.isdigit() and len(asked) < 7 else 0  # noqa: PLR2004 - sane numbers
         standard = query.get("standard", "")
         made = cls(
             snapshots,
-            may_sdtm=may_sdtm,
-            standard=standard if standard in STANDARDS and (may_sdtm or standard != "sdtm") else "forms",
+            has_sdtm=has_sdtm,
+            standard=standard if standard in STANDARDS and (has_sdtm or standard != "sdtm") else "forms",
             population=query.get("population") if query.get("population") in POPULATIONS else "all",
             snapshot=number if number in snapshots else (snapshots[-1] if snapshots else 0),
             tables=[one for one in query.get("tables", "")[:2000].split(",") if one],
         )
-        if query.get("format") in made.formats.values():
-            made.form = query["format"]
+        made.form = query["format"] if query.get("format") in made.formats.values() else made.first_form
+        if standard == "odm":
+            made.tables = []
         return made
 
     @property
+    def first_form(self) -> str:
+        """Return the format that is chosen when nobody chose."""
+        return next(iter(self.formats.values()))
+
+    @property
     def standards(self) -> dict[str, str]:
-        """Return what this reader may choose: words -> name."""
-        return {words: name for name, words in STANDARDS.items() if self.may_sdtm or name != "sdtm"}
+        """Return what can be chosen of this study: words -> name."""
+        return {words: name for name, words in STANDARDS.items() if self.has_sdtm or name != "sdtm"}
 
     @property
     def formats(self) -> dict[str, str]:
@@ -60,7 +66,7 @@ class ExportState(param.Parameterized):
         return address(
             path,
             standard=self.standard if self.standard != "forms" else "",
-            format=self.form if self.form != "xlsx" else "",
+            format=self.form if self.form != self.first_form else "",
             population=self.population if self.population != "all" else "",
             snapshot=self.snapshot if self.snapshots and self.snapshot != self.snapshots[-1] else "",
             tables=",".join(self.tables),

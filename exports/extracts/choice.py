@@ -21,13 +21,17 @@ class Population:
     is_enrolled: bool = False
 
 
-STANDARDS: Final = {"forms": "Tables as collected", "sdtm": "SDTM"}
+STANDARDS: Final = {"forms": "Tables as collected", "sdtm": "SDTM", "odm": "ODM"}
 #: format -> (words, standards that it can hold)
 FORMATS: Final = {
     "xlsx": ("Excel workbooks", ("forms", "sdtm")),
     "csv": ("CSV", ("forms", "sdtm")),
     "parquet": ("Parquet", ("forms", "sdtm")),
     "xpt": ("SAS transport 5 (XPT)", ("sdtm",)),
+    "json": ("Dataset-JSON 1.1", ("sdtm",)),
+    "ndjson": ("Dataset-JSON 1.1 as lines (NDJSON)", ("sdtm",)),
+    "odm-1.3.2": ("ODM 1.3.2 (XML)", ("odm",)),
+    "odm-2.0": ("ODM 2.0 (XML)", ("odm",)),
 }
 POPULATIONS: Final = {
     "all": Population("Everybody", "Everybody who was screened."),
@@ -62,7 +66,9 @@ def tables_of_forms(snapshot: Snapshot) -> tuple[Table, ...]:
     labels = dict(snapshot.frame("forms").select("form_id", "label").iter_rows())
     forms = [Table(name, str(labels.get(name, name)), f"form:{name}") for name in snapshot.forms]
     present = {one.rpartition("__list_")[2] for one in snapshot.tables if form_of(one) is None}
-    return (*forms, *(Table(name, label, name) for name, label in TABLES.items() if name in present))
+    # A study may call a form as one of the lists is called; both are files of one archive.
+    lists = [(f"list_{name}" if name in snapshot.forms else name, name) for name in TABLES if name in present]
+    return (*forms, *(Table(name, TABLES[key], key) for name, key in lists))
 
 
 def subjects(snapshot: Snapshot, population: str) -> frozenset[str] | None:

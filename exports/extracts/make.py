@@ -8,16 +8,19 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 import xlsxwriter  # type: ignore[import-untyped] # publishes no types
 
-from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError
+from datamodel.kernel.errors import BadInputError, NotFoundError
 from exports.extracts.choice import FORMATS, POPULATIONS, STANDARDS, Table, subjects, tables_of_forms
 from exports.marts.reader import Snapshot
 from exports.packages.columns import Column
+from exports.packages.datasetjson import write_dataset_json
 from exports.packages.xpt import write_xpt
+from exports.sdtm.dataset import SdtmDataset
+from exports.sdtm.exchange import fields_of, header_of
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS
 
@@ -68,6 +71,8 @@ class Part:
     labels: Mapping[str, str]
     #: of SDTM, as a transport file describes them
     columns: tuple[Column, ...] = ()
+    #: of SDTM, as Dataset-JSON describes it
+    dataset: SdtmDataset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +96,10 @@ def parts(snapshot: Snapshot, asked: Asked) -> list[Part]:
         When something is asked for that there is not.
     NotFoundError
         When SDTM is asked for and the study has no mapping.
-    RefusedError
-        When SDTM is asked for by who is blinded.
     """
     asked.check()
     people = subjects(snapshot, asked.population)
-    made = _forms(snapshot, asked, people) if asked.standard == "forms" else _sdtm(snapshot, asked, people)
+    made = {"forms": _forms, "sdtm": _sdtm, "odm": _odm}[asked.standard](snapshot, asked, people)
     return [one for one in made if one.frame.width]
 
 
@@ -109,13 +112,16 @@ def preview(snapshot: Snapshot, asked: Asked, *, rows: int = 20) -> tuple[pl.Dat
 def make(
     snapshot: Snapshot, asked: Asked, *, protocol_id: str, software: str, signatures: pl.DataFrame | None = None
 ) -> Archive:
-    """Return the archive of what was asked for. Errors as `parts`; BadInputError when a format cannot hold a table.
+    """Return the archive of what was asked for, of tables or SDTM (ODM is one file: `exports.odm`).
+
+    Errors as `parts`; BadInputError when a format cannot hold a table.
 
     `signatures` (of `exports.extracts.signatures`) are written beside the tables, those of the population: who signed which
     form, when, and with which meaning.
     """
     made = parts(snapshot, asked)
-    files = {f"{one.name}.{asked.form}": (one.frame.height, _WRITERS[asked.form](one, snapshot)) for one in made}
+    about = _About(snapshot, protocol_id, software)
+    files = {f"{one.name}.{asked.form}": (one.frame.height, _WRITERS[asked.form](one, about)) for one in made}
     files["codebook.csv"] = _codebook(made)
     if signatures is not None:
         people = subjects(snapshot, asked.population)
@@ -162,14 +168,6 @@ def _forms(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> l
 
 
 def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> list[Part]:
-    if snapshot.is_blinded:
-        raise RefusedError(
-            Refused(
-                "blinded-reader",
-                "SDTM datasets hold the treatment arm, which you may not see in this study.",
-                "Ask the study's owner for unblinded access, or take the tables as collected.",
-            )
-        )
     if not (SPECS / snapshot.study).is_dir():
         raise NotFoundError(f"The study {snapshot.study} has no mapping to SDTM yet. Take the tables as collected.")
     datasets = build_snapshot(snapshot)
@@ -181,8 +179,21 @@ def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> li
         if people is not None and "subject_id" in keyed.columns:
             keyed = keyed.filter(pl.col("subject_id").is_in(people) | pl.col("subject_id").is_null())
         frame = keyed.select(variable.name for variable in one.variables)
-        made.append(Part(table.name, one.label, frame, one.labels, one.columns))
+        made.append(Part(table.name, one.label, frame, one.labels, one.columns, one))
     return made
+
+
+def _odm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> list[Part]:
+    """Return what the one file will hold, form by form: it has no tables to choose from."""
+    if asked.tables:
+        raise BadInputError("Nothing was made. An ODM file holds every form; tables cannot be left out of it.")
+    rows = [
+        (one.label, one.frame["subject_id"].n_unique(), one.frame.height)
+        for one in _forms(snapshot, Asked("forms", "csv", tables=tuple(snapshot.forms)), people)
+    ]
+    frame = pl.DataFrame(rows, schema={"form": pl.String, "participants": pl.Int64, "entries": pl.Int64}, orient="row")
+    labels = {"form": "Form", "participants": "Participants with an entry", "entries": "Entries of the form"}
+    return [Part("odm", "What the file holds", frame, labels)]
 
 
 def _named(offered: Sequence[Table], asked: tuple[str, ...]) -> list[Table]:
@@ -197,7 +208,16 @@ def _named(offered: Sequence[Table], asked: tuple[str, ...]) -> list[Table]:
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
-def _csv(part: Part, _: Snapshot) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What files say of where they come from."""
+
+    snapshot: Snapshot
+    protocol: str
+    software: str
+
+
+def _csv(part: Part, _: _About) -> bytes:
     return part.frame.with_columns(_flat(part.frame)).write_csv().encode()
 
 
@@ -211,7 +231,7 @@ def _flat(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _parquet(part: Part, _: Snapshot) -> bytes:
+def _parquet(part: Part, _: _About) -> bytes:
     out = io.BytesIO()
     part.frame.write_parquet(
         out, metadata={"metricis.label": part.label, "metricis.labels": json.dumps(dict(part.labels))}
@@ -219,14 +239,14 @@ def _parquet(part: Part, _: Snapshot) -> bytes:
     return out.getvalue()
 
 
-def _xpt(part: Part, _: Snapshot) -> bytes:
+def _xpt(part: Part, _: _About) -> bytes:
     with tempfile.TemporaryDirectory(prefix="metricis-extract-") as folder:
         path = Path(folder) / f"{part.name}.xpt"
         write_xpt(part.frame, path, dataset=part.name.upper(), label=part.label, columns=part.columns)
         return path.read_bytes()
 
 
-def _xlsx(part: Part, snapshot: Snapshot) -> bytes:
+def _xlsx(part: Part, about: _About) -> bytes:
     """Return a workbook of one sheet: names, labels, then rows; texts are texts, whatever they begin with."""
     if part.frame.height + 2 > SHEET_ROWS:
         raise BadInputError(
@@ -236,7 +256,7 @@ def _xlsx(part: Part, snapshot: Snapshot) -> bytes:
     out = io.BytesIO()
     frame = part.frame.with_columns(_flat(part.frame))
     with xlsxwriter.Workbook(out, {"constant_memory": True, "in_memory": False}) as book:
-        book.set_properties({"title": part.label, "created": snapshot.taken_at.replace(tzinfo=None)})
+        book.set_properties({"title": part.label, "created": about.snapshot.taken_at.replace(tzinfo=None)})
         bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
         sheet = book.add_worksheet(part.name[:31])
         sheet.freeze_panes(2, 1)
@@ -267,11 +287,27 @@ def _cell(sheet: Any, dtype: pl.DataType, day: Any) -> Callable[[int, int, Any],
     return lambda row, place, value: sheet.write_string(row, place, str(value))
 
 
-_WRITERS: Final[dict[str, Callable[[Part, Snapshot], bytes]]] = {
+def _exchange(form: Literal["json", "ndjson"]) -> Callable[[Part, _About], bytes]:
+    def write(part: Part, about: _About) -> bytes:
+        assert part.dataset is not None  # noqa: S101 - only SDTM is offered in this format
+        header = header_of(
+            part.dataset, created=about.snapshot.taken_at, protocol=about.protocol, software=about.software
+        )
+        with tempfile.TemporaryDirectory(prefix="metricis-extract-") as folder:
+            path = Path(folder) / f"{part.name}.{form}"
+            write_dataset_json(part.frame, path, header=header, fields=fields_of(part.dataset), form=form)
+            return path.read_bytes()
+
+    return write
+
+
+_WRITERS: Final[dict[str, Callable[[Part, _About], bytes]]] = {
     "csv": _csv,
     "parquet": _parquet,
     "xpt": _xpt,
     "xlsx": _xlsx,
+    "json": _exchange("json"),
+    "ndjson": _exchange("ndjson"),
 }
 
 

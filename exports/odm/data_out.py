@@ -92,6 +92,13 @@ class Asked:
     snapshot: Snapshot
     has_audit: bool
     version: Version
+    #: the participants that are written; None for all
+    people: frozenset[str] | None = None
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row of the data, with its `subject` and `site`, is for this reader and was asked for."""
+        site = self.snapshot.site
+        return (site is None or row["site"] == site) and (self.people is None or row["subject"] in self.people)
 
 
 @dataclass(slots=True)
@@ -186,9 +193,8 @@ class DataWriter:
     def clinical(self, of: Source, study: str, design: int) -> None:
         """Write the forms of everybody whom the reader may see."""
         self.xml.open("ClinicalData", StudyOID=f"ST.{study}", MetaDataVersionOID=f"MDV.{design}")
-        site = self.asked.snapshot.site
         for row in stream(of, _REVISIONS, which="all" if self.asked.has_audit else "newest"):
-            if (site is None or row["site"] == site) and row["form"] in self.forms:
+            if row["form"] in self.forms and self.asked.takes(row):
                 self._revision(row)
         self._close_to(0)
         self.xml.close()
@@ -323,6 +329,8 @@ class DataWriter:
         self.xml.open("ClinicalData", StudyOID=f"ST.{study}", MetaDataVersionOID=f"MDV.{design}")
         for one in found.sort("subject_id", "session_id").iter_rows(named=True):
             row = {"subject": one["subject_id"], "site": one["site_id"], "event_repeat": one["session_id"]}
+            if not self.asked.takes(row):
+                continue
             self._place(row, SESSIONS)
             name, key = ("ItemGroupData", "ItemGroupOID") if self.is_2 else ("FormData", "FormOID")
             self.xml.open(name, **{key: task_oid(one["task"])})

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -50,12 +51,13 @@ def export(
     version: Version = "1.3.2",
     has_audit: bool = False,
     number: int | None = None,
+    people: Callable[[Snapshot], frozenset[str] | None] = lambda _: None,
     reason: str = "",
 ) -> Exported:
     """Write the study as of a snapshot (the newest without `number`) into the new file `out`, as far as the actor may see it.
 
     With `has_audit` the file is Transactional: every revision with who, where, when and why. The same snapshot and the same
-    rights give the same bytes. The file appears whole or not at all.
+    rights give the same bytes. The file appears whole or not at all. `people` says who of the snapshot is written, None for all.
 
     Raises
     ------
@@ -88,7 +90,13 @@ def export(
             source.as_of(url, actor=actor, study_id=about.id, position=snapshot.position) as of,
             part.open("w", encoding="utf-8", newline="\n") as file,
         ):
-            items = _write(XmlWriter(file), of, Asked(snapshot, has_audit, version), about.protocol_id, about.title)
+            items = _write(
+                XmlWriter(file),
+                of,
+                Asked(snapshot, has_audit, version, people(snapshot)),
+                about.protocol_id,
+                about.title,
+            )
         done = Exported(out, _digest(part), items, snapshot)
         _record(url, actor, study=study, done=done, version=version, has_audit=has_audit, reason=reason)
         os.replace(part, out)  # noqa: PTH105 - one step, or none

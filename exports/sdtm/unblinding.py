@@ -3,6 +3,11 @@
 from exports.sdtm.spec_types import StudySpec
 
 
+def withheld(spec: StudySpec) -> tuple[str, ...]:
+    """Return the datasets that a blinded reader does not get at all."""
+    return tuple(one.domain for one in spec.domains if one.unblinds)
+
+
 def unblinding(spec: StudySpec) -> dict[str, frozenset[str]]:
     """Return, by domain, the values that a blinded reader must not get.
 

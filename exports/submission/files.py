@@ -1,14 +1,12 @@
 """The datasets of a package as files."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
-
-from exports.packages.datasetjson import Field, Header, field_of, write_dataset_json
+from exports.packages.datasetjson import write_dataset_json
 from exports.packages.xpt import write_xpt
 from exports.sdtm.dataset import SdtmDataset
+from exports.sdtm.exchange import fields_of, header_of
 from exports.submission.manifest import Source
 
 
@@ -28,32 +26,6 @@ def write_exchange(folder: Path, datasets: Mapping[str, SdtmDataset], source: So
     written = {}
     for name, one in datasets.items():
         written[name] = folder / f"{name.lower()}.json"
-        header = Header(
-            name=name,
-            label=one.label,
-            item_group_oid=f"IG.{name}",
-            created=source.created,
-            modified=source.created,
-            study_oid=f"STDY.{source.protocol}",
-            originator=source.protocol,
-            system=("Metricis", source.software_version),
-        )
-        write_dataset_json(one.frame, written[name], header=header, fields=_fields(one))
+        header = header_of(one, created=source.created, protocol=source.protocol, software=source.software_version)
+        write_dataset_json(one.frame, written[name], header=header, fields=fields_of(one))
     return written
-
-
-def _fields(one: SdtmDataset) -> list[Field]:
-    keys = {name: place for place, name in enumerate(one.spec.keys, start=1)}
-    return [
-        replace(
-            field_of(
-                v.name,
-                pl.Float64() if v.type == "num" else pl.String(),
-                dataset=one.name,
-                label=v.label,
-                length=v.length,
-            ),
-            key=keys.get(v.name),
-        )
-        for v in one.variables
-    ]

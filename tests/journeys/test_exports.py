@@ -7,6 +7,7 @@ import json
 import zipfile
 
 import pytest
+from lxml import etree
 from sqlalchemy import text
 
 from datamodel.kernel.settings import settings
@@ -39,7 +40,7 @@ def test_what_was_chosen_is_in_the_archive_and_in_the_ledger(visit, scene, taken
     assert sideways(page) == 0
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download").click()
-        page.get_by_text("The archive is an entry of the ledger now").wait_for()
+        page.get_by_text("The file is an entry of the ledger now").wait_for()
         page.get_by_role("link", name="Download").or_(page.get_by_role("button", name="Download")).first.click()
     file = tmp_path / "taken.zip"
     waiting.value.save_as(file)
@@ -59,6 +60,29 @@ def test_what_was_chosen_is_in_the_archive_and_in_the_ledger(visit, scene, taken
     with sealing(scene.url) as session:
         told = session.execute(
             text("select change from app.audit_event where action = 'trail.extract' order by seq desc limit 1")
+        ).scalar_one()
+    assert told["new"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert watch.problems == []
+
+
+def test_a_study_is_taken_as_odm(visit, scene, taken, pictures, tmp_path):  # noqa: F811
+    page, watch = visit("manager", "/export?standard=odm&population=enrolled")
+    page.get_by_text("Participants with an entry").wait_for()
+    assert page.get_by_label("Tables (none chosen: all)").count() == 0
+    page.screenshot(path=pictures / "export-odm.png", full_page=True)
+    assert serious(page) == []
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download").click()
+        page.get_by_text("The file is an entry of the ledger now").wait_for()
+        page.get_by_role("link", name="Download").or_(page.get_by_role("button", name="Download")).first.click()
+    file = tmp_path / "study.xml"
+    waiting.value.save_as(file)
+    root = etree.parse(str(file)).getroot()
+    assert root.get("ODMVersion") == "1.3.2"
+    assert waiting.value.suggested_filename.endswith("-odm-1.3.2.xml")
+    with sealing(scene.url) as session:
+        told = session.execute(
+            text("select change from app.audit_event where action = 'odm.export' order by seq desc limit 1")
         ).scalar_one()
     assert told["new"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert watch.problems == []

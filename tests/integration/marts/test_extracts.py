@@ -10,11 +10,16 @@ import openpyxl
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from datamodel.kernel.errors import BadInputError, NotFoundError, RefusedError
+from datamodel.kernel.errors import BadInputError, NotFoundError
+from exports.extracts import make as making
 from exports.extracts.choice import tables_of_forms
 from exports.extracts.make import Asked, make, parts, preview
 from exports.marts.reader import open_snapshot
+from exports.packages.read import read_dataset
+from exports.sdtm.snapshots import build_snapshot
+from exports.sdtm.spec import load_spec
 from tests.integration.marts.conftest import ARMS, STUDY
 
 
@@ -93,13 +98,113 @@ def test_a_population_has_its_own_people_only(opened):
     ) == people.height
 
 
-def test_who_is_blinded_takes_no_arm_and_no_sdtm(opened):
-    snapshot = opened(unblinded=False)
-    _, files = archive(snapshot, form="csv")
+SPEC = {
+    "study.yaml": {"study": STUDY, "standard": "SDTMIG", "version": "3.4", "domains": ["DM", "EX"]},
+    "codelists.yaml": {},
+    "dm.yaml": {
+        "domain": "DM",
+        "label": "Demographics",
+        "structure": "One record per subject",
+        "keys": ["USUBJID"],
+        "sort": ["USUBJID"],
+        "sources": [{"form": "about"}],
+        "variables": [
+            {"name": "DOMAIN", "label": "Domain Abbreviation", "origin": "Assigned", "constant": "DM"},
+            {"name": "USUBJID", "label": "Unique Subject Identifier", "origin": "Derived", "field": "subject_id"},
+            {"name": "AGE", "label": "Age", "type": "num", "origin": "CRF", "field": "age"},
+            {
+                "name": "ARM",
+                "label": "Description of Planned Arm",
+                "origin": "Derived",
+                "derive": "from_form",
+                "args": {"form": "drug", "field": "arm"},
+                "unblinds": True,
+            },
+        ],
+    },
+    "ex.yaml": {
+        "domain": "EX",
+        "label": "Exposure",
+        "structure": "One record per treatment",
+        "keys": ["USUBJID"],
+        "sort": ["USUBJID"],
+        "unblinds": True,
+        "sources": [{"form": "drug"}],
+        "variables": [
+            {"name": "DOMAIN", "label": "Domain Abbreviation", "origin": "Assigned", "constant": "EX"},
+            {"name": "USUBJID", "label": "Unique Subject Identifier", "origin": "Derived", "field": "subject_id"},
+        ],
+    },
+}
+
+
+@pytest.fixture
+def mapped(tmp_path, monkeypatch):
+    """The small study with a mapping to SDTM."""
+    folder = tmp_path / "specs" / STUDY
+    folder.mkdir(parents=True)
+    for name, content in SPEC.items():
+        (folder / name).write_text(yaml.safe_dump(content))
+    spec = load_spec(STUDY, folder=tmp_path / "specs")
+    monkeypatch.setattr(making, "SPECS", tmp_path / "specs")
+    monkeypatch.setattr(making, "build_snapshot", lambda snapshot: build_snapshot(snapshot, spec))
+
+
+def test_who_is_blinded_takes_no_arm(opened):
+    _, files = archive(opened(unblinded=False), form="csv")
     everything = b"".join(files.values()).decode()
     assert not [word for word in ARMS.values() if word in everything]
-    with pytest.raises(RefusedError, match="treatment arm"):
-        parts(snapshot, Asked("sdtm", "csv"))
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet", "xpt", "json", "ndjson"])
+def test_who_is_blinded_takes_sdtm_without_what_tells_the_treatment(opened, mapped, form):
+    def taken(*, unblinded):
+        made = make(opened(unblinded=unblinded), Asked("sdtm", form), protocol_id="SMALL-1", software="0.1.0")
+        with zipfile.ZipFile(io.BytesIO(made.content)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+
+    blinded, whole = taken(unblinded=False), taken(unblinded=True)
+    assert {f"dm.{form}", f"ex.{form}"} <= set(whole)
+    assert f"dm.{form}" in blinded
+    assert f"ex.{form}" not in blinded
+    frames = [one for unblinded in (True, False) for one in parts(opened(unblinded=unblinded), Asked("sdtm", form))]
+    arms = [one.frame["ARM"].drop_nulls().to_list() for one in frames if one.name == "dm"]
+    assert arms[0]
+    assert not [one for one in arms[1] if one]
+    if form != "xlsx":
+        told = b"".join(blinded.values())
+        assert not [word for word in (*ARMS.values(), *arms[0]) if len(word) > 2 and word.encode() in told]
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_dataset_json_is_read_back_equal(opened, mapped, tmp_path, form):
+    snapshot = opened()
+    made = make(snapshot, Asked("sdtm", form, tables=("dm",)), protocol_id="SMALL-1", software="0.1.0")
+    with zipfile.ZipFile(io.BytesIO(made.content)) as file:
+        (tmp_path / f"dm.{form}").write_bytes(file.read(f"dm.{form}"))
+    found = read_dataset(tmp_path / f"dm.{form}")
+    wanted = parts(snapshot, Asked("sdtm", form, tables=("dm",)))[0]
+    assert found.name == "DM"
+    assert found.frame["USUBJID"].to_list() == wanted.frame["USUBJID"].to_list()
+    assert found.frame["AGE"].to_list() == wanted.frame["AGE"].to_list()
+    assert [one.label for one in found.variables] == [wanted.labels[name] for name in wanted.frame.columns]
+
+
+def test_what_an_odm_file_will_hold_is_shown_form_by_form(opened):
+    snapshot = opened()
+    frame, rows, _ = preview(snapshot, Asked("odm", "odm-1.3.2"))
+    assert rows == len(snapshot.forms)
+    told = dict(frame.select("form", "entries").iter_rows())
+    assert told["About the participant"] == snapshot.form("about").height
+    with pytest.raises(BadInputError, match="cannot be left out"):
+        parts(snapshot, Asked("odm", "odm-2.0", tables=("vitals",)))
+
+
+def test_a_form_called_as_a_list_is_a_file_of_its_own(opened):
+    snapshot = opened()
+    _, files = archive(snapshot, form="csv")
+    assert len(list(csv.DictReader(io.StringIO(files["scores.csv"].decode())))) == snapshot.form("scores").height > 0
+    assert list(csv.DictReader(io.StringIO(files["list_scores.csv"].decode()))) == []
 
 
 def test_one_site_takes_its_own_rows(opened):
@@ -111,6 +216,7 @@ def test_a_choice_that_there_is_not_is_refused_with_what_there_is(opened):
     snapshot = opened()
     for asked, words in (
         (Asked("forms", "xpt"), "which it cannot hold"),
+        (Asked("odm", "csv"), "which it cannot hold"),
         (Asked("adam", "csv"), "the standard “adam”"),
         (Asked("forms", "sas7bdat"), "the format “sas7bdat”"),
         (Asked("forms", "csv", population="some"), "the population “some”"),
