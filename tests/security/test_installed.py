@@ -12,6 +12,7 @@ import time
 
 import psycopg
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from datamodel.access.actor import Actor
@@ -25,6 +26,7 @@ from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from metricis.cli import app
 from metricis.local.people import installer
+from pipelines.custody import steps
 
 FLIPS, AT_ONCE = 1000, 25
 
@@ -268,6 +270,18 @@ def test_other_people_s_packages_are_held_against_their_lists_and_those_are_reco
     listing.write_text("lib-1.dist-info/RECORD,,\n")
     assert files.changes(recorded, place) == [Change("altered", "site-packages/lib-1.dist-info/RECORD")]
     code.unlink()
+
+
+def test_every_run_of_a_flow_begins_with_the_check(installation, home, monkeypatch):
+    """A run is a process of its own; its deployment's first steps come before its flow is loaded."""
+    deployments = yaml.safe_load((files.here().root / "prefect.yaml").read_text())
+    assert [name for step in deployments["pull"] for name in step][1:] == ["pipelines.custody.steps.ready"]
+    assert not any("pull" in one for one in deployments["deployments"])
+    monkeypatch.setenv("METRICIS_ROOT_KEY", base64.b64encode(bytes(range(32))).decode())
+    monkeypatch.setenv("METRICIS_DATABASE_URL", installation)
+    settings.cache_clear()
+    with pytest.raises(TamperedError, match="Nobody has recorded"):
+        steps.ready()
 
 
 def test_checking_takes_less_than_150_ms():
