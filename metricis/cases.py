@@ -1,12 +1,12 @@
 """Running the cases of open rules with the standard, terminology and Define-XML that each case names."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datamodel.kernel.errors import NotFoundError
+from datamodel.kernel.errors import BadInputError, NotFoundError
 from exports.packages.read import read_dataset
 from validators.conformance.casefiles import Case
 from validators.conformance.cases import Outcome, Surroundings
@@ -58,20 +58,49 @@ def read(path: Path) -> Terminology:
 @cache
 def library_of(terminology: Path | None, others: tuple[Path, ...]) -> Library:
     """The packaged metadata with one release of terminology, and others beside it for data that name their date."""
-    known = read(terminology).beside(*(read(one) for one in others)) if terminology else None
+    known = read(terminology).beside(*readable(others)) if terminology else None
     return Library.bundled(NEWEST, terminology=known)
 
 
+def readable(paths: Iterable[Path]) -> Iterator[Terminology]:
+    """Releases that can be read; one that cannot is only missed by the data that name its date, and they say so."""
+    for one in paths:
+        try:
+            yield read(one)
+        except BadInputError:
+            continue
+
+
 def terminologies(folder: Path | None) -> Mapping[str, Path]:
-    """Files of terminology by the date in their name."""
+    """Files of terminology by their date; files that are none are passed over.
+
+    Raises
+    ------
+    BadInputError
+        None of the files is one of terminology.
+    """
     if folder is None:
         return {}
     found = (
         [folder]
         if folder.is_file()
-        else sorted(one for one in folder.iterdir() if one.suffix in {".csv", ".txt", ".xml"})
+        else sorted(one for one in folder.iterdir() if one.suffix.lower() in {".csv", ".txt", ".xml"})
     )
-    return {one.stem[-len("2022-09-30") :]: one for one in found}
+    dated = {date: one for one in found if (date := date_of(one))}
+    if found and not dated:
+        read(found[0])  # says what is wrong with it
+    return dated
+
+
+def date_of(path: Path) -> str:
+    """The date of a file of terminology, as its name or else the file itself says; "" where it is no such file."""
+    named = re.search(r"\d{4}-\d{2}-\d{2}", path.stem)
+    if named:
+        return named.group()
+    try:
+        return read(path).date
+    except BadInputError:
+        return ""
 
 
 def chosen(files: Mapping[str, Path], named: str) -> tuple[Path | None, str]:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from metricis.cases import outcomes
+from datamodel.kernel.errors import BadInputError
+from metricis.cases import outcomes, terminologies
 from tests.unit.validators.conformance.test_cases import RULE, case
 from validators.conformance.casefiles import datasets, settings
 
@@ -119,3 +120,23 @@ def test_a_rule_for_another_use_case_is_skipped_and_says_so(one):
     status, _, reason = only(one)
     assert status == "skipped"
     assert "NONCLIN" in reason
+
+
+CT = "codelist_code,codelist_name,extensible,term_code,submission_value,preferred_term,synonyms\nC1,Sex,No,C2,M,Male,\n"
+NCI = (
+    "Code\tCodelist Code\tCodelist Extensible (Yes/No)\tCodelist Name\tCDISC Submission Value\tCDISC Synonym(s)\t"
+    "CDISC Definition\tNCI Preferred Term\tStandard and Date\n"
+    "C1\t\tNo\tSex\tSEX\t\t\tSex\tSDTM CT 2024-03-29\nC2\tC1\t\tSex\tM\t\t\tMale\tSDTM CT 2024-03-29\n"
+)
+
+
+def test_terminology_is_found_by_the_date_in_its_name_or_in_the_file_and_others_are_passed_over(tmp_path):
+    (tmp_path / "sdtmct-2022-09-30 (1).csv").write_text(CT)
+    (tmp_path / "SDTM Terminology.txt").write_text(NCI)
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert sorted(terminologies(tmp_path)) == ["2022-09-30", "2024-03-29"]
+    only_notes = tmp_path / "notes"
+    only_notes.mkdir()
+    (only_notes / "notes.txt").write_text("nothing")
+    with pytest.raises(BadInputError, match="no file of terminology"):
+        terminologies(only_notes)
