@@ -21,6 +21,8 @@ from datamodel.kernel.unit import unit_of_work
 from datamodel.migrations.closing import FREE, held
 from datamodel.migrations.roles import Roles
 from datamodel.migrations.schema import GUARDS
+from datamodel.participants import identity
+from datamodel.records import redaction
 from datamodel.study import store
 from tests.conftest import _PASSWORD
 from tests.security.test_row_level import fill
@@ -35,6 +37,12 @@ WRITER = Actor(
     name="Writer",
     memberships=tuple(Membership(STUDY, role, is_unblinded=True) for role in ("service", "owner", "data_manager")),
 )
+
+
+def person(role):
+    return Actor(id=new_id(), kind="staff", name="Ada", memberships=(Membership(STUDY, role),))
+
+
 STATEMENTS = {
     "insert": "insert into app.{} overriding system value select * from app.{} limit 1",
     "update": "update app.{} set {} = {} where ctid = (select min(ctid) from app.{})",
@@ -225,3 +233,24 @@ def test_a_closing_that_waits_too_long_says_so(world):
         with pytest.raises(RefusedError, match="not closed") as refused, unit_of_work(world.app, WRITER) as unit:
             store.stop_writing(unit.session, seconds=1)
     assert refused.value.refusal.code == "study-busy"
+
+
+def test_what_must_remain_possible_is(world):
+    """A value typed by mistake is taken out and an identity destroyed: the program and PostgreSQL agree on it."""
+    with psycopg.connect(world.server) as server:
+        code, instance, values = server.execute(
+            "select p.code, i.id, r.values from app.form_revision r join app.form_instance i on i.id = r.instance_id "
+            "join app.participant p on p.id = i.participant_id where r.number = 1 and length(r.values::text) > 20 limit 1"
+        ).fetchone()
+        field = next(name for name, value in values.items() if value)
+    with unit_of_work(world.app, person("coordinator"), reason="Asked for.") as unit:
+        identity.write(unit, study=STUDY, code=code, values={"name": "Somebody"})
+    set_status(world, "closed")
+    try:
+        with unit_of_work(world.app, person("data_manager"), reason="A name stood there.") as unit:
+            done = redaction.redact(unit, study=STUDY, instance_id=instance, revision=1, field=field)
+        with unit_of_work(world.app, person("investigator"), reason="Asked for.") as unit:
+            identity.destroy(unit, study=STUDY, code=code)
+    finally:
+        set_status(world, "active")
+    assert done.revisions
