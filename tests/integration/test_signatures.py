@@ -604,6 +604,31 @@ def test_a_value_is_removed_by_who_proves_it_is_them_every_time(world):
     assert verify_all(world.url).problems == ()
 
 
+def test_a_signature_outlives_the_removal_of_a_value_that_it_covers(world):
+    """What was signed is bound by its hash, which stays; nobody changed the record, so nothing is void."""
+    world.sign(world.sign_in("ida"), world.shown("701-1"))
+    (instance,) = [one.instance_id for one in world.shown("701-1")]
+    proof = Proof(token=world.sign_in("mara"), password=PASSWORD, sign_in_name="mara@site.example")
+    with world.unit(world.actor("mara"), reason="A name stood here.") as unit:
+        gone = redaction.redact_confirmed(
+            unit, study=STUDY, instance_id=instance, revision=1, field="pulse", proof=proof
+        )
+    with world.unit(world.actor("mara")) as unit:
+        (signed,) = signature_reads.kept(unit.session, unit.actor, study=STUDY, record_id=instance)
+        (told,) = signature_reads.manifestation(unit.session, unit.actor, study=STUDY, record_ids=[instance])[instance]
+        (removed,) = redaction.redactions(unit.session, unit.actor, study=STUDY, instance_id=instance)
+    assert signature_reads.verify_signature(signed, item=signed.item)
+    assert not told.is_void
+    assert (removed.field, removed.by, removed.reason) == ("pulse", "Mara Dahl", "A name stood here.")
+    assert gone.revisions == (told.version,)
+    assert world.sync({"701-1": "72"}).unchanged == 1, "the source still says what was signed"
+    assert verify_all(world.url).problems == ()
+    world.sync({"701-1": "73"})
+    with world.unit(world.actor("mara")) as unit:
+        (told,) = signature_reads.manifestation(unit.session, unit.actor, study=STUDY, record_ids=[instance])[instance]
+    assert told.is_void, "a changed value makes it void, as always"
+
+
 def test_signatures_leave_with_the_data_as_name_instant_with_zone_and_meaning(world):
     """A void one says so; what is taken as of an earlier instant holds what counted then."""
     world.sign(world.sign_in("ida"), world.shown("701-1"))
