@@ -163,7 +163,7 @@ def _transport(path: Path) -> Dataset:
 
 
 def _any_outside_ascii(frame: pl.DataFrame) -> bool:
-    texts = frame.select(cs.string().str.contains(_OUTSIDE_ASCII).any())
+    texts = frame.select((cs.string().str.len_bytes() != cs.string().str.len_chars()).any())
     return any(texts.row(0)) if texts.width and texts.height else False
 
 
