@@ -126,7 +126,7 @@ def make(
     if signatures is not None:
         people = subjects(snapshot, asked.population)
         kept = signatures if people is None else signatures.filter(pl.col("subject_id").is_in(people))
-        files["signatures.csv"] = (kept.height, kept.with_columns(_flat(kept)).write_csv().encode())
+        files["signatures.csv"] = (kept.height, flat_csv(kept))
     if asked.form == "csv":
         files[_README] = (0, _CSV.encode())
     described = {name: (rows, hashlib.sha256(content).hexdigest()) for name, (rows, content) in files.items()}
@@ -219,6 +219,11 @@ class _About:
 
 def _csv(part: Part, _: _About) -> bytes:
     return part.frame.with_columns(_flat(part.frame)).write_csv().encode()
+
+
+def flat_csv(frame: pl.DataFrame) -> bytes:
+    """Return a frame as CSV: lists with semicolons, instants as ISO 8601 with their offset."""
+    return frame.with_columns(_flat(frame)).write_csv().encode()
 
 
 def _flat(frame: pl.DataFrame) -> list[pl.Expr]:

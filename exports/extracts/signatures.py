@@ -26,6 +26,7 @@ SCHEMA: Final[dict[str, Any]] = {
     "void_reason": pl.String,
     "voided_at": _UTC,
     "fingerprint": pl.String,
+    "content_sha256": pl.String,
     "manifestation": pl.String,
 }
 
@@ -33,7 +34,8 @@ SCHEMA: Final[dict[str, Any]] = {
 def signatures(session: Session, actor: Actor, *, study: str, at: datetime | None = None) -> pl.DataFrame:
     """Return one row a signature, oldest first: place, version, printed name, instant with zone, meaning, whether it counts.
 
-    `manifestation` is all of it in one sentence. `at` leaves out what was signed later, and takes for valid what became void
+    `content_sha256` is the hash of the version that was signed, `fingerprint` the beginning of the hash of what the signature
+    covers, and `manifestation` all of it in one sentence. `at` leaves out what was signed later, and takes for valid what became void
     later. Of other sites than one's own there are none; no value of a form is in it.
 
     Raises
@@ -63,6 +65,7 @@ def signatures(session: Session, actor: Actor, *, study: str, at: datetime | Non
                 one.void_reason if is_void else None,
                 one.voided_at if is_void else None,
                 one.fingerprint,
+                item.content_hash.hex(),
                 one.text if is_void else one.valid_text,
             )
         )

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
+from exports.extracts.make import flat_csv
 from exports.packages.read import read_dataset
 from exports.reports.check import Asked, Catalogue, check
 from exports.reports.document import to_json
@@ -21,6 +24,7 @@ from validators.library import Library
 
 GUIDE: Final = "reviewers-guide.md"
 DEFINE: Final = "define.xml"
+SIGNATURES: Final = "signatures.csv"
 _HEAD: Final = (("Study", "protocol"), ("Snapshot", "snapshot"), ("Ledger position", "ledger_position"))
 
 
@@ -35,6 +39,8 @@ class Contents:
     library: Library | None = None
     #: writes the Define-XML, and what belongs to it, into the datasets' folder; returns the files with what each is
     define: Callable[[Path], Sequence[tuple[Path, str]]] | None = None
+    #: the signatures of forms as of the snapshot (`exports.extracts.signatures`)
+    signatures: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ def build_package(target: Path, contents: Contents) -> Package:
         files = _data(root, contents)
         report = _validated(contents, _place(root, contents))
         files += _told(root, report)
+        files += _signed(root, contents)
         files.append(_guide(root, contents, report, files))
         manifest = Manifest(
             source=contents.source,
@@ -124,6 +131,15 @@ def _told(root: Path, report: Report) -> list[File]:
         described(root, place / "report.html", what="Validation report, page"),
         described(root, place / "report.json", what="Validation report, for programs"),
     ]
+
+
+def _signed(root: Path, contents: Contents) -> list[File]:
+    """Write who signed which version of which form, when and with what meaning (21 CFR 11.50(b))."""
+    if contents.signatures is None:
+        return []
+    (root / SIGNATURES).write_bytes(flat_csv(contents.signatures))
+    what = "Electronic signatures of forms: signer, instant with zone, meaning, what they cover, whether they stand"
+    return [described(root, root / SIGNATURES, what=what, rows=contents.signatures.height)]
 
 
 def _guide(root: Path, contents: Contents, report: Report, files: list[File]) -> File:

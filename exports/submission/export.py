@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from datamodel.study import reads as studies
 from exports.define.build import define_of
 from exports.define.page import stylesheet, write_define_html
 from exports.define.write import write_define
+from exports.extracts.signatures import signatures
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.reports.standards import Standards
 from exports.sdtm.snapshots import build_snapshot
@@ -82,7 +83,9 @@ def export(
         raise NotFoundError(f"The study {study} has no mapping to SDTM yet, so there is nothing to package.")
     with reading(url, actor) as session:
         about = studies.study(session, study)
+        signed = signatures(session, actor, study=study, at=snapshot.taken_at)
     contents = _contents(snapshot, standards(), specs=specs, protocol=about.protocol_id, title=about.title)
+    contents = replace(contents, signatures=signed)
     # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.
     package = build_package(folder, contents)
     try:

@@ -643,6 +643,11 @@ def test_signatures_leave_with_the_data_as_name_instant_with_zone_and_meaning(wo
     assert (now["signed_at"], now["zone"], now["meaning"]) == (signed_at, "Europe/Paris", "responsibility")
     assert now["is_void"]
     assert now["manifestation"].startswith("VOID since")
+    (instance,) = [one.instance_id for one in world.shown("701-1")]
+    with world.unit(world.actor("mara")) as unit:
+        (kept,) = signature_reads.kept(unit.session, unit.actor, study=STUDY, record_id=instance)
+    assert now["content_sha256"] == kept.item.content_hash.hex(), "the version that was signed, not the newest"
+    assert now["fingerprint"] == kept.manifest_sha256.hex()[:16]
     assert not then["is_void"]
     assert then["manifestation"].startswith("Electronically signed by Ida Paul (investigator) on 05-Mar-2026 09:00")
     with world.unit(world.actor("sita")) as unit:

@@ -142,6 +142,7 @@ def test_a_package_has_data_report_guide_and_a_manifest_of_every_file(trial, mak
         "validation/report.html",
         "validation/report.json",
         "reviewers-guide.md",
+        "signatures.csv",
     } <= named
     assert set(files(done.folder)) == named | {"manifest.json"}
     assert verify(done.folder) == ()
