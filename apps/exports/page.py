@@ -49,7 +49,9 @@ def exports(visit: Visit) -> Any:
         offered = {one.name: one.label for one in _tables(visit, state)}
         state.tables = [one for one in state.tables if one in offered]
         first, rows, labels = preview(_open(visit, state.snapshot), state.asked)
-        label = offered[state.tables[0] if state.tables else next(iter(offered))] if offered else "what the file will hold"
+        label = (
+            offered[state.tables[0] if state.tables else next(iter(offered))] if offered else "what the file will hold"
+        )
         shown.object = str(views.preview(state, first, rows=rows, label=label, labels=labels, zone=visit.zone))
         name = f"{visit.code}-snapshot-{state.snapshot}-{state.standard}"
         download.filename = f"{name}-{state.form}.zip" if state.standard != "odm" else f"{name}{state.form[3:]}.xml"
@@ -91,9 +93,7 @@ def _taken(visit: Visit, state: ExportState) -> io.BytesIO | None:
 
     def take() -> None:
         content, sha256 = (_odm if state.standard == "odm" else _archive)(visit, state)
-        visit.notify(
-            f"The file is an entry of the ledger now. Its SHA-256 begins with {sha256[:12]}.", kind="good"
-        )
+        visit.notify(f"The file is an entry of the ledger now. Its SHA-256 begins with {sha256[:12]}.", kind="good")
         made.append(io.BytesIO(content))
 
     acts(visit, take)()
