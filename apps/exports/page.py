@@ -119,7 +119,7 @@ def _odm(visit: Visit, state: ExportState) -> tuple[bytes, str]:
 def _archive(visit: Visit, state: ExportState) -> tuple[bytes, str]:
     snapshot = _open(visit, state.snapshot)
     with reading(visit.visitor.actor) as session:
-        signed = signatures(session, visit.visitor.actor, study=visit.code, at=snapshot.taken_at)
+        signed = signatures(session, visit.visitor.actor, study=visit.code, position=snapshot.position)
     one = make(
         snapshot,
         state.asked,

@@ -94,12 +94,17 @@ def manifestation(
     return found
 
 
-def signatures(session: Session, actor: Actor, *, study: str) -> list[tuple[Item, Manifestation]]:
-    """Return every signature of the study's forms with what it covers, oldest first, void ones too; of one's own site only."""
+def signatures(
+    session: Session, actor: Actor, *, study: str, position: int | None = None
+) -> list[tuple[Item, Manifestation]]:
+    """Return every signature of the study's forms with what it covers, oldest first, void ones too; of one's own site only.
+
+    With `position`: what was signed, and what was void, when the ledger was as long as that.
+    """
     require(may(actor, "study:records:read", study=study))
     membership = actor.membership(study)
     study_id = study_reads.study(session, study).id
-    rows = store.of_study(session, study_id, membership.site if membership else None)
+    rows = store.of_study(session, study_id, membership.site if membership else None, position=position)
     return [(one.item, _manifestation(one, gone)) for one, gone in rows]
 
 

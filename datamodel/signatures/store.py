@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, and_, select, text
 from sqlalchemy.orm import Session
 
 from datamodel.signatures.manifest import Item, Signed
@@ -58,16 +58,28 @@ def of_records(session: Session, record_ids: Collection[UUID]) -> list[tuple[Sig
     return [(signed(row), void_row) for row, void_row in rows]
 
 
-def of_study(session: Session, study: UUID, site: str | None) -> list[tuple[Signed, VoidRow | None]]:
-    """Return every signature over a form of the study (of participants of one site), oldest first, with what made it void."""
+def of_study(
+    session: Session, study: UUID, site: str | None, *, position: int | None = None
+) -> list[tuple[Signed, VoidRow | None]]:
+    """Return every signature over a form of the study (of participants of one site), oldest first, with what made it void.
+
+    With `position`: as the ledger was up to there, whatever was committed or sealed later.
+    """
+    signed_then, void_then = (
+        text(
+            "(cast(:position as bigint) is null or exists (select from app.audit_entry n "
+            f"where n.event_id = app.{table}.event_id and n.position <= :position))"
+        ).bindparams(position=position)
+        for table in ("signature", "signature_void")
+    )
     of_site = text(
         "(cast(:site as text) is null or exists (select from app.participant p join app.site s on s.id = p.site_id "
         "where p.study_id = app.signature.study_id and p.code = app.signature.participant and s.code = :site))"
     ).bindparams(site=site)
     rows = session.execute(
         select(SignatureRow, VoidRow)
-        .outerjoin(VoidRow, VoidRow.signature_id == SignatureRow.id)
-        .where(SignatureRow.study_id == study, of_site)
+        .outerjoin(VoidRow, and_(VoidRow.signature_id == SignatureRow.id, void_then))
+        .where(SignatureRow.study_id == study, of_site, signed_then)
         .order_by(SignatureRow.signed_at, SignatureRow.id)
     )
     return [(signed(row), void_row) for row, void_row in rows]

@@ -1,6 +1,5 @@
 """The signatures of a study's forms as a frame: what stands beside the data wherever they are taken (21 CFR 11.50(b))."""
 
-from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
@@ -31,12 +30,12 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def signatures(session: Session, actor: Actor, *, study: str, at: datetime | None = None) -> pl.DataFrame:
+def signatures(session: Session, actor: Actor, *, study: str, position: int | None = None) -> pl.DataFrame:
     """Return one row a signature, oldest first: place, version, printed name, instant with zone, meaning, whether it counts.
 
     `content_sha256` is the hash of the version that was signed, `fingerprint` the beginning of the hash of what the signature
-    covers, and `manifestation` all of it in one sentence. `at` leaves out what was signed later, and takes for valid what became void
-    later. Of other sites than one's own there are none; no value of a form is in it.
+    covers, and `manifestation` all of it in one sentence. With `position`, as the ledger was up to there: what was signed later is
+    left out, and what became void later counts. Of other sites than one's own there are none; no value of a form is in it.
 
     Raises
     ------
@@ -44,10 +43,7 @@ def signatures(session: Session, actor: Actor, *, study: str, at: datetime | Non
         When the reader may not read form values.
     """
     rows = []
-    for item, one in reads.signatures(session, actor, study=study):
-        if at is not None and one.signed_at > at:
-            continue
-        is_void = one.is_void and (at is None or one.voided_at is None or one.voided_at <= at)
+    for item, one in reads.signatures(session, actor, study=study, position=position):
         rows.append(
             (
                 item.participant,
@@ -61,12 +57,12 @@ def signatures(session: Session, actor: Actor, *, study: str, at: datetime | Non
                 one.signed_at,
                 one.zone,
                 one.meaning,
-                is_void,
-                one.void_reason if is_void else None,
-                one.voided_at if is_void else None,
+                one.is_void,
+                one.void_reason if one.is_void else None,
+                one.voided_at,
                 one.fingerprint,
                 item.content_hash.hex(),
-                one.text if is_void else one.valid_text,
+                one.text,
             )
         )
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -83,7 +83,7 @@ def export(
         raise NotFoundError(f"The study {study} has no mapping to SDTM yet, so there is nothing to package.")
     with reading(url, actor) as session:
         about = studies.study(session, study)
-        signed = signatures(session, actor, study=study, at=snapshot.taken_at)
+        signed = signatures(session, actor, study=study, position=snapshot.position)
     contents = _contents(snapshot, standards(), specs=specs, protocol=about.protocol_id, title=about.title)
     contents = replace(contents, signatures=signed)
     # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.

@@ -129,6 +129,11 @@ class World:
         with self.unit(self.service()) as unit:
             return records.revise_batch(unit, study=STUDY, form="vs", rows=rows, source=source)
 
+    def seal(self) -> int:
+        """Give all events their positions; return the newest."""
+        with sealing(self.url) as session:
+            return ledger.seal(session)
+
     def sign_in(self, name: str) -> str:
         """Return the token of a new session."""
         with self.unit() as unit:
@@ -632,13 +637,14 @@ def test_a_signature_outlives_the_removal_of_a_value_that_it_covers(world):
 def test_signatures_leave_with_the_data_as_name_instant_with_zone_and_meaning(world):
     """A void one says so; what is taken as of an earlier instant holds what counted then."""
     world.sign(world.sign_in("ida"), world.shown("701-1"))
-    signed_at = world.now
+    signed_at, position = world.now, world.seal()
     world.now += timedelta(hours=1)
     world.sync({"701-1": "73"})
+    world.seal()
     with world.unit(world.actor("mara")) as unit:
         now = extract(unit.session, unit.actor, study=STUDY).row(0, named=True)
-        then = extract(unit.session, unit.actor, study=STUDY, at=signed_at).row(0, named=True)
-        assert extract(unit.session, unit.actor, study=STUDY, at=signed_at - timedelta(seconds=1)).is_empty()
+        then = extract(unit.session, unit.actor, study=STUDY, position=position).row(0, named=True)
+        assert extract(unit.session, unit.actor, study=STUDY, position=position - 1).is_empty()
     assert (now["subject_id"], now["form_id"], now["printed_name"]) == ("701-1", "vs", "Ida Paul")
     assert (now["signed_at"], now["zone"], now["meaning"]) == (signed_at, "Europe/Paris", "responsibility")
     assert now["is_void"]
