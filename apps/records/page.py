@@ -23,6 +23,8 @@ STEPS = (
     ("reopen", "Reopen", "Reopened. What was signed or verified is void; the reason is kept."),
 )
 _SAID = {step: said for step, _, said in STEPS}
+#: Paper has no buttons.
+_NOT_PRINTED = "@media print { :host { display: none !important; } }"
 
 
 def form(visit: Visit) -> Any:
@@ -61,10 +63,14 @@ class _Form:
         for step, button in self.buttons.items():
             button.on_click(acts(visit, lambda _, step=step: presses[step](step)))
         self.remove = pmui.Button(
-            label="Remove a value", variant="text", margin=(8, 0, 0, 0), visible=bool(found.removable)
+            label="Remove a value",
+            variant="text",
+            margin=(8, 0, 0, 0),
+            visible=bool(found.removable),
+            stylesheets=[_NOT_PRINTED],
         )
         self.remove.on_click(acts(visit, self._ask_removal))
-        self.row = pmui.FlexBox(*self.buttons.values(), margin=(0, 0, 8, 0))
+        self.row = pmui.FlexBox(*self.buttons.values(), margin=(0, 0, 8, 0), stylesheets=[_NOT_PRINTED])
         self._draw()
 
     def layout(self) -> Any:

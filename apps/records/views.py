@@ -5,6 +5,7 @@ from pathlib import Path
 
 from apps.records.state import FormPage
 from apps.shell.frame import Visit
+from apps.shell.session import clock
 from apps.shell.words import address, markup
 from datamodel.access.rights import role_in_words
 from datamodel.discrepancies.reads import Discrepancy
@@ -55,5 +56,7 @@ def form(found: FormPage, visit: Visit) -> tuple[str, str, str]:
         zone_words=visit.zone.replace("_", " "),
         home=home,
         question_href=question_href,
+        study=visit.study.protocol_id if visit.study else visit.code,
+        now=clock(),
     )
     return str(head), str(life), str(body)

@@ -126,6 +126,22 @@ def test_an_investigator_signs_a_form_by_keyboard_and_the_page_shows_name_time_z
     assert watch.problems == []
 
 
+def test_a_signed_form_on_paper_has_place_version_values_and_signature_and_no_buttons(visit, pictures):
+    page, watch = visit("monitor", FORM.format(people()[0]))
+    page.get_by_text("Signed by Ida Paul").wait_for()
+    page.emulate_media(media="print")
+    said = page.get_by_text("the record itself is in Metricis")
+    assert said.is_visible()
+    assert f"participant {people()[0]}, Baseline, Vital signs, version 1, signed." in said.inner_text()
+    assert page.get_by_text("Signed by Ida Paul").is_visible()
+    for name in ("Verify", "Sign", "Lock", "Reopen", "Remove a value"):
+        assert not page.get_by_role("button", name=name, exact=True).is_visible()
+    page.set_viewport_size({"width": 794, "height": 1123})
+    page.screenshot(path=pictures / "form-on-paper.png", full_page=True)
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert watch.problems == []
+
+
 def test_a_changed_value_shows_the_signature_void_with_the_field_that_changed(visit, scene, pictures):
     code = people()[1]
     page, watch = visit("investigator", FORM.format(code))
