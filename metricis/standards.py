@@ -5,11 +5,15 @@ from functools import lru_cache
 import polars as pl
 
 from datamodel.kernel.errors import NotFoundError, Refused, RefusedError
+from datamodel.kernel.settings import settings
 from exports.marts.reader import Snapshot
 from exports.sdtm.dataset import SdtmDataset, split_datasets
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
 from exports.sdtm.unblinding import withheld
+from exports.submission.standards import terms_of
+from metricis.opening import asking
+from validators.library import Terminology
 
 
 def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
@@ -22,7 +26,7 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
     RefusedError
         When the reader is blinded and the dataset tells the treatment.
     """
-    whole = _datasets(snapshot)
+    whole = _datasets(snapshot, _terms(snapshot.study))
     if snapshot.is_blinded and domain.upper() in withheld(load_spec(snapshot.study)):
         raise RefusedError(
             Refused(
@@ -38,7 +42,15 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=2)
-def _datasets(snapshot: Snapshot) -> dict[str, SdtmDataset]:
+def _datasets(snapshot: Snapshot, terms: Terminology | None) -> dict[str, SdtmDataset]:
     if not (SPECS / snapshot.study).is_dir():
         raise NotFoundError(f"The study {snapshot.study} has no SDTM mapping yet; it is written in exports/sdtm/specs.")
-    return build_snapshot(snapshot)
+    return build_snapshot(snapshot, terms=terms)
+
+
+def _terms(study: str) -> Terminology | None:
+    """Return the terminology that the study is pinned to, where its mapping looks terms up."""
+    if not (SPECS / study).is_dir() or not any(v.terminology for one in load_spec(study).domains for v in one.values):
+        return None
+    with asking() as (session, _):
+        return terms_of(session, study=study, shelf=settings().home / "standards")

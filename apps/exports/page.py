@@ -26,7 +26,9 @@ from exports.extracts.signatures import signatures
 from exports.marts.reader import Snapshot, numbers, open_snapshot
 from exports.odm import export as odm
 from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.terms import Terms
 from exports.sdtm.unblinding import withheld
+from exports.submission.standards import terms_of
 
 _REASON: Final = "downloaded from the export page"
 
@@ -48,7 +50,7 @@ def exports(visit: Visit) -> Any:
     def draw() -> None:
         offered = {one.name: one.label for one in _tables(visit, state)}
         state.tables = [one for one in state.tables if one in offered]
-        first, rows, labels = preview(_open(visit, state.snapshot), state.asked)
+        first, rows, labels = preview(_open(visit, state.snapshot), state.asked, terms=_terms(visit, state))
         label = (
             offered[state.tables[0] if state.tables else next(iter(offered))] if offered else "what the file will hold"
         )
@@ -126,6 +128,7 @@ def _archive(visit: Visit, state: ExportState) -> tuple[bytes, str]:
         protocol_id=visit.study.protocol_id if visit.study else visit.code,
         software=version("metricis"),
         signatures=signed,
+        terms=_terms(visit, state),
     )
     with acting(visit.visitor, reason=_REASON) as unit:
         trail.note_extract(
@@ -155,6 +158,14 @@ def _open(visit: Visit, number: int) -> Snapshot:
         unblinded=bool(may(actor, "study:blinded:read", study=visit.code)),
         site=membership.site if membership else None,
     )
+
+
+def _terms(visit: Visit, state: ExportState) -> Terms | None:
+    """Return the terminology that the study is pinned to, for SDTM."""
+    if state.standard != "sdtm":
+        return None
+    with reading(visit.visitor.actor) as session:
+        return terms_of(session, study=visit.code, shelf=settings().home / "standards")
 
 
 def _tables(visit: Visit, state: ExportState) -> tuple[Table, ...]:

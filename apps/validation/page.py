@@ -24,6 +24,8 @@ from exports.marts.reader import open_snapshot
 from exports.reports.queries import findings_of, origin_of, raise_as_queries
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.snapshots import build_snapshot, frames_of
+from exports.sdtm.terms import Terms
+from exports.submission.standards import terms_of
 
 
 def validation(visit: Visit) -> Any:
@@ -98,13 +100,15 @@ def _made(visit: Visit, state: ValidationState, details: list[dict[str, Any]]) -
     """Return the dataset of the findings as it was checked, and the forms it was made of."""
     if not details:
         return {}, {}
-    return _datasets(visit.code, state.found.snapshot, details[0]["dataset"])
+    with reading(visit.visitor.actor) as session:
+        terms = terms_of(session, study=visit.code, shelf=settings().home / "standards")
+    return _datasets(visit.code, state.found.snapshot, details[0]["dataset"], terms)
 
 
 @lru_cache(maxsize=2)
-def _datasets(study: str, number: int, dataset: str) -> tuple[dict[str, SdtmDataset], Any]:
+def _datasets(study: str, number: int, dataset: str, terms: Terms | None) -> tuple[dict[str, SdtmDataset], Any]:
     snapshot = open_snapshot(settings().marts_folder, study, number=number, unblinded=True)
-    return build_snapshot(snapshot, only={dataset}), frames_of(snapshot)
+    return build_snapshot(snapshot, only={dataset}, terms=terms), frames_of(snapshot)
 
 
 def _may_see_values(visit: Visit) -> bool:

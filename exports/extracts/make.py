@@ -23,6 +23,7 @@ from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.exchange import fields_of, header_of
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS
+from exports.sdtm.terms import Terms
 
 #: What a sheet holds at most, its titles included.
 SHEET_ROWS: Final = 1_048_576
@@ -87,8 +88,10 @@ class Archive:
     files: dict[str, tuple[int, str]]
 
 
-def parts(snapshot: Snapshot, asked: Asked) -> list[Part]:
+def parts(snapshot: Snapshot, asked: Asked, *, terms: Terms | None = None) -> list[Part]:
     """Return the tables that were asked for, with the rows of the population.
+
+    `terms` is the controlled terminology of the study, where its mapping to SDTM looks terms up.
 
     Raises
     ------
@@ -99,18 +102,29 @@ def parts(snapshot: Snapshot, asked: Asked) -> list[Part]:
     """
     asked.check()
     people = subjects(snapshot, asked.population)
-    made = {"forms": _forms, "sdtm": _sdtm, "odm": _odm}[asked.standard](snapshot, asked, people)
+    if asked.standard == "sdtm":
+        made = _sdtm(snapshot, asked, people, terms)
+    else:
+        made = (_odm if asked.standard == "odm" else _forms)(snapshot, asked, people)
     return [one for one in made if one.frame.width]
 
 
-def preview(snapshot: Snapshot, asked: Asked, *, rows: int = 20) -> tuple[pl.DataFrame, int, Mapping[str, str]]:
+def preview(
+    snapshot: Snapshot, asked: Asked, *, rows: int = 20, terms: Terms | None = None
+) -> tuple[pl.DataFrame, int, Mapping[str, str]]:
     """Return the first rows of the first table that was asked for, how many it has, and its columns' labels."""
-    one = parts(snapshot, asked)[0]
+    one = parts(snapshot, asked, terms=terms)[0]
     return one.frame.head(rows), one.frame.height, one.labels
 
 
 def make(
-    snapshot: Snapshot, asked: Asked, *, protocol_id: str, software: str, signatures: pl.DataFrame | None = None
+    snapshot: Snapshot,
+    asked: Asked,
+    *,
+    protocol_id: str,
+    software: str,
+    signatures: pl.DataFrame | None = None,
+    terms: Terms | None = None,
 ) -> Archive:
     """Return the archive of what was asked for, of tables or SDTM (ODM is one file: `exports.odm`).
 
@@ -119,7 +133,7 @@ def make(
     `signatures` (of `exports.extracts.signatures`) are written beside the tables, those of the population: who signed which
     form, when, and with which meaning.
     """
-    made = parts(snapshot, asked)
+    made = parts(snapshot, asked, terms=terms)
     about = _About(snapshot, protocol_id, software)
     files = {f"{one.name}.{asked.form}": (one.frame.height, _WRITERS[asked.form](one, about)) for one in made}
     files["codebook.csv"] = _codebook(made)
@@ -167,10 +181,10 @@ def _forms(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> l
     return made
 
 
-def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> list[Part]:
+def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None, terms: Terms | None) -> list[Part]:
     if not (SPECS / snapshot.study).is_dir():
         raise NotFoundError(f"The study {snapshot.study} has no mapping to SDTM yet. Take the tables as collected.")
-    datasets = build_snapshot(snapshot)
+    datasets = build_snapshot(snapshot, terms=terms)
     offered = tuple(Table(name.lower(), one.label) for name, one in datasets.items())
     made = []
     for table in _named(offered, tuple(one.lower() for one in asked.tables)):

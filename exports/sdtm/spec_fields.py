@@ -31,7 +31,7 @@ def frame_faults(
         if not terms:
             faults += [
                 f"{place}: {value.name}: terms of {value.terminology} are looked up, but no controlled terminology was given; "
-                "load one with `metricis ct load`"
+                "load one with `metricis ct load` and pin the study to it with `metricis standards pin`"
                 for value in wanted
                 if value.terminology
             ]

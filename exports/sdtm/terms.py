@@ -37,8 +37,8 @@ class Codelist(Protocol):
 class Terms(Protocol):
     """A release of controlled terminology."""
 
-    def codelist(self, code: str) -> Codelist:
-        """Return a code list by its code; KeyError when there is none."""
+    def codelist(self, code: str) -> Codelist | None:
+        """Return a code list by its code; None when there is none."""
 
 
 class TermError(ValueError):
@@ -53,9 +53,14 @@ def submission_values(entered: pl.Series, terms: Terms, code: str) -> pl.Series:
     Raises
     ------
     TermError
-        When a list that may not be extended does not know a text; it names the texts.
+        When there is no such list, or one that may not be extended does not know a text; it names the texts.
     """
     codelist = terms.codelist(code)
+    if codelist is None:
+        raise TermError(
+            f"The controlled terminology has no code list {code}. Correct the code in the mapping, or pin the study to a "
+            "release that has it."
+        )
     table: dict[str, str] = {}
     for said in (_synonyms, _preferred, _values):  # the surest last: it wins
         for term in codelist.terms:

@@ -114,8 +114,8 @@ def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol
         software_version=version("metricis"),
         created=snapshot.taken_at,
     )
-    datasets = build_snapshot(snapshot, spec)
     library = standards.library
+    datasets = build_snapshot(snapshot, spec, terms=library.terminology if library else None)
 
     def define(place: Path) -> list[tuple[Path, str]]:
         made = define_of(spec, datasets, created=snapshot.taken_at, library=library, title=title)

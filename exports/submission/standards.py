@@ -1,6 +1,9 @@
 """What a study's package is checked with: the standard of its mapping, the terminology and the rules it is pinned to."""
 
+from functools import lru_cache
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from datamodel.access.actor import Actor
 from datamodel.kernel.errors import FaultError
@@ -38,16 +41,37 @@ def standards_of(
     spec = load_spec(study, folder=specs)
     with reading(url, actor) as session:
         pinned = studies.standards(session, studies.study(session, study).id)
+        terminology = read_terminology(ct) if ct else terms_of(session, study=study, shelf=shelf)
     kept = Shelf(shelf)
-    terminology: Terminology | None = read_terminology(ct) if ct else None
-    if terminology is None and pinned is not None and pinned.terminology:
-        _same(kept.get("ct", pinned.terminology).sha256, pinned.terminology_sha256, f"terminology {pinned.terminology}")
-        terminology = read_kept_terminology(kept, pinned.terminology)
     catalogue = folder_of_rules(rules) if rules else None
     if catalogue is None and pinned is not None and pinned.rules:
         _same(kept.get("rules", pinned.rules).sha256, pinned.rules_sha256, f"set of rules {pinned.rules}")
         catalogue = Catalogue(f"rules {pinned.rules}", tuple(read_ruleset(kept, pinned.rules)))
     return made(spec.standard, spec.version, catalogue=catalogue, terminology=terminology)
+
+
+def terms_of(session: Session, *, study: str, shelf: Path) -> Terminology | None:
+    """Return the controlled terminology that a study is pinned to, from the folder `shelf`; None without one.
+
+    Raises
+    ------
+    NotFoundError
+        When it is not on the shelf.
+    FaultError
+        When it is there with other content than the study was pinned to.
+    """
+    pinned = studies.standards(session, studies.study(session, study).id)
+    if pinned is None or not pinned.terminology:
+        return None
+    kept = Shelf(shelf)
+    _same(kept.get("ct", pinned.terminology).sha256, pinned.terminology_sha256, f"terminology {pinned.terminology}")
+    return _read(shelf, pinned.terminology, pinned.terminology_sha256)
+
+
+@lru_cache(maxsize=4)
+def _read(shelf: Path, name: str, _sha256: str) -> Terminology:
+    """Read a release once: it is large, and its hash was compared before."""
+    return read_kept_terminology(Shelf(shelf), name)
 
 
 def _same(found: str, pinned: str, what: str) -> None:

@@ -10,6 +10,7 @@ from datamodel.access.actor import KNOCKING
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.kernel.errors import FaultError, require
+from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import reading, unit_of_work
 from datamodel.study import reads as studies
 from exports.marts.reader import Snapshot, open_snapshot
@@ -17,6 +18,8 @@ from exports.packages.manifest import Manifest, Provenance, verify_package
 from exports.sdtm.dataset import write_sdtm
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.terms import Terms
+from exports.submission.standards import terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ def export(url: str, *, study: str, marts: Path, exports: Path) -> Export:
         return _present(folder, snapshot)
     with reading(url, actor) as session:
         about = studies.study(session, study)
+        terms = terms_of(session, study=study, shelf=settings().home / "standards")
     # Written before the transaction begins: one that waits for files would hold up the sealing of the ledger.
-    manifest = _write(folder, snapshot, protocol_id=about.protocol_id)
+    manifest = _write(folder, snapshot, protocol_id=about.protocol_id, terms=terms)
     try:
         with unit_of_work(url, actor, reason="after a sync") as unit:
             ledger.record(
@@ -75,9 +79,9 @@ def export(url: str, *, study: str, marts: Path, exports: Path) -> Export:
     return Export(folder=folder, snapshot=snapshot.number, rows=_rows(manifest), is_new=True)
 
 
-def _write(folder: Path, snapshot: Snapshot, *, protocol_id: str) -> Manifest:
+def _write(folder: Path, snapshot: Snapshot, *, protocol_id: str, terms: Terms | None) -> Manifest:
     spec = load_spec(snapshot.study)
-    datasets = build_snapshot(snapshot, spec)
+    datasets = build_snapshot(snapshot, spec, terms=terms)
     provenance = Provenance(
         study=protocol_id,
         snapshot=snapshot.number,

@@ -147,7 +147,7 @@ def mapped(tmp_path, monkeypatch):
         (folder / name).write_text(yaml.safe_dump(content))
     spec = load_spec(STUDY, folder=tmp_path / "specs")
     monkeypatch.setattr(making, "SPECS", tmp_path / "specs")
-    monkeypatch.setattr(making, "build_snapshot", lambda snapshot: build_snapshot(snapshot, spec))
+    monkeypatch.setattr(making, "build_snapshot", lambda snapshot, terms: build_snapshot(snapshot, spec, terms=terms))
 
 
 def test_who_is_blinded_takes_no_arm(opened):

@@ -20,11 +20,12 @@ from datamodel.kernel.unit import unit_of_work
 from datamodel.study.actions import pin_standards
 from exports.packages.manifest import PackageExistsError
 from exports.reports.standards import standards
+from exports.sdtm.spec import SpecError
 from exports.submission import export as exporting
 from exports.submission.export import export
 from exports.submission.manifest import read_manifest, verify
 from exports.submission.standards import standards_of
-from validators.shelf import Shelf, load_rules
+from validators.shelf import Shelf, load_rules, load_terminology
 
 STUDY = "small"
 SPEC = {
@@ -287,6 +288,30 @@ def test_the_rules_that_a_study_is_pinned_to_are_those_that_check_it(trial, make
     assert [one.id for one in pin(kept.sha256).catalogue.rules] == ["TRY-000001"]
     with pytest.raises(FaultError, match="not the one that the study is pinned to"):
         pin("0" * 64)
+
+
+def test_terms_are_looked_up_in_the_release_that_the_study_is_pinned_to(trial, make, specs, tmp_path):
+    (tmp_path / "sdtm-ct-2024-03-29.csv").write_text(
+        "codelist_code,codelist_name,extensible,term_code,submission_value,preferred_term,synonyms\n"
+        "C67153,Vital Signs Test Name,No,C25298,Systolic Blood Pressure,Systolic Blood Pressure,SYSBP\n"
+    )
+    document = SPEC["vs.yaml"] | {
+        "variables": [
+            *SPEC["vs.yaml"]["variables"],
+            {"name": "VSTEST", "label": "Test", "origin": "Assigned", "constant": "sysbp", "terminology": "C67153"},
+        ]
+    }
+    (specs / STUDY / "vs.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(SpecError, match="metricis standards pin"):
+        make()
+    kept, _ = load_terminology(Shelf(tmp_path / "shelf"), tmp_path / "sdtm-ct-2024-03-29.csv")
+    with unit_of_work(trial.url, trial.service) as unit:
+        pin_standards(unit, study=STUDY, terminology=(kept.version, kept.sha256), rules=("", ""))
+    done = make()
+    path = done.folder / f"m5/datasets/{STUDY}/tabulations/sdtm/vs.xpt"
+    frame, _ = pyreadstat.read_xport(str(path), output_format="polars")
+    assert set(frame["VSTEST"]) == {"Systolic Blood Pressure"}
+    assert done.manifest.source.terminology == "SDTM 2024-03-29"
 
 
 def test_the_summary_that_prefect_keeps_has_counts_and_nobody(trial, make):
