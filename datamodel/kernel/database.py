@@ -6,8 +6,6 @@ from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase
 
-from datamodel.kernel import arrays  # noqa: F401 - connections know packed columns only if psycopg does before they open
-
 SCHEMA = "app"
 
 
@@ -34,6 +32,9 @@ def libpq_url(url: str) -> str:
 @lru_cache(maxsize=8)
 def engine_for(url: str) -> Engine:
     """Return the process's engine for `url`; connections are checked before use."""
+    # Connections know packed columns only if psycopg does before they open; whoever opens none need not load it.
+    from datamodel.kernel import arrays  # noqa: F401
+
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -86,7 +85,7 @@ def unit_of_work[A: ActorLike](
     except RefusedError as error:
         error.refusal.leave_trace(url, actor)
         raise
-    except (DBAPIError, psycopg.Error) as error:
+    except (DBAPIError, _driver_error()) as error:
         closed = _closed(error)
         if closed is not None:
             raise RefusedError(closed) from error
@@ -95,12 +94,20 @@ def unit_of_work[A: ActorLike](
         raise
 
 
-def _closed(error: DBAPIError | psycopg.Error) -> Refused | None:
+def _driver_error() -> type[Exception]:
+    """Return what psycopg raises; asked when something was raised, as whoever only starts need not load psycopg."""
+    import psycopg
+
+    return psycopg.Error
+
+
+def _closed(error: Exception) -> Refused | None:
     """Return the refusal of the database to write into a closed study (`datamodel.migrations.closing`), or None."""
     told = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(told, psycopg.Error) or told.diag.constraint_name != "while_open":
+    diag = getattr(told, "diag", None)
+    if diag is None or diag.constraint_name != "while_open":
         return None
-    return Refused("study-closed", told.diag.message_primary or "", "Nothing of this was kept.")
+    return Refused("study-closed", diag.message_primary or "", "Nothing of this was kept.")
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 """Load and save studies, sites and designs."""
 
+from typing import Final
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from datamodel.kernel.errors import Refused, RefusedError
 from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
+
+#: PostgreSQL, appendix A: a lock was not given within `lock_timeout`.
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 def add(session: Session, row: StudyRow | SiteRow | DesignRow | StandardsRow) -> None:
@@ -36,7 +39,7 @@ def stop_writing(session: Session, *, seconds: int) -> None:
         session.execute(text("select app.stop_writing()"))
         session.execute(text("select set_config('lock_timeout', '0', true)"))
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", "") != LockNotAvailable.sqlstate:
+        if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
             raise
         raise RefusedError(
             Refused(

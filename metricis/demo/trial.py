@@ -1,7 +1,7 @@
 """The trial: into the REDCap simulator, connected, and refreshed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from datamodel.connections import actions as connections
@@ -66,13 +66,14 @@ def connect(url: str, places: Places, *, token: str) -> None:
 def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None], alive: Callable[[], None]) -> Outcome:
     """Run the refresh deployment to its end and return what happened.
 
-    A run that finds a scheduled one at work waits for it and is started again.
+    A run that finds a scheduled one at work waits for it and is started again; what both brought counts.
 
     Raises
     ------
     FaultError
         When the run failed, with the sentence of the sync when it has one.
     """
+    before = {one.id for one in _runs(url)}
     for _ in range(_TRIES):
         started = time.time()
         run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY})
@@ -81,8 +82,9 @@ def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None]
             told(_words(_newest(url)))
             time.sleep(0.5)
         sync = _newest(url)
-        if run.state == "COMPLETED" and sync is not None:
-            return _outcome(sync, orchestrator.seconds_by_flow(since=started - 1))
+        ended = [one for one in _runs(url) if one.id not in before and one.state == "succeeded"]
+        if run.state == "COMPLETED" and ended:
+            return _outcome(ended, orchestrator.seconds_by_flow(since=started - 1))
         if _BUSY not in run.message:
             break
         while (sync := _newest(url)) is not None and sync.state == "running":
@@ -99,15 +101,17 @@ def name_critical(url: str) -> None:
             trail.mark_critical(unit, study=STUDY, fields=CRITICAL)
 
 
-def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:
+def _outcome(syncs: Sequence[Run], seconds: dict[str, float]) -> Outcome:
+    """Tell the newest sync, with what all of them changed: a scheduled one may have come before it or after it."""
     from exports.marts.reader import open_snapshot
 
+    sync = syncs[0]
     snapshot = open_snapshot(settings().marts_folder, STUDY)
     stages: dict[str, float] = {stage: seconds[stage] for stage in ("ingest", "marts", "sdtm") if stage in seconds}
     return Outcome(
         rows_in=sync.rows_in,
         rows_accepted=sync.rows_accepted,
-        rows_changed=sync.rows_changed,
+        rows_changed=sum(one.rows_changed for one in syncs),
         findings=sync.findings,
         seconds=stages,
         snapshot=snapshot.number,
@@ -117,10 +121,14 @@ def _outcome(sync: Run, seconds: dict[str, float]) -> Outcome:
 
 
 def _newest(url: str) -> Run | None:
+    return next(iter(_runs(url, limit=1)), None)
+
+
+def _runs(url: str, *, limit: int = 50) -> list[Run]:
+    """Return the newest syncs, newest first."""
     manager = staff(url, "data_manager")
     with unit_of_work(url, manager) as unit:
-        runs = connection_reads.runs(unit.session, manager, study=STUDY, limit=1)
-    return runs[0] if runs else None
+        return connection_reads.runs(unit.session, manager, study=STUDY, limit=limit)
 
 
 def _words(run: Run | None) -> str:

@@ -311,7 +311,8 @@ def test_a_revoked_session_stops_acting_at_once(visit, scene):
     page, _ = visit("coordinator", "/sync", token=token)
     with unit_of_work(scene.url, KNOCKING) as unit:
         access.sign_out(unit, token)
-    page.get_by_role("button", name="Run now").click()
+    # The page soon says that the session ended, over everything else; a press that comes before or through it does nothing.
+    page.get_by_role("button", name="Run now").dispatch_event("click")
     page.get_by_text("You have been signed out, so nothing was done.").wait_for()
     with unit_of_work(scene.url, scene.actor("coordinator")) as unit:
         waiting = unit.session.execute(
