@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]
-
 from datamodel.access.passwords import LONGEST, SHORTEST, normal
 from datamodel.kernel.errors import Allowed, Answer, Refused
 
@@ -32,6 +30,8 @@ def check(password: str, *, about: Iterable[str] = ()) -> Answer:
             "Choose another one: several words in a row are easy to remember. Nothing was changed.",
         )
     words = [*_CONTEXT, *(part for one in about for part in _parts(one))]
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # its word lists, only where a password is chosen
+
     guesses = zxcvbn(written[:_LOOKED_AT], user_inputs=words, max_length=_LOOKED_AT)["guesses"]
     if guesses < _FEWEST_GUESSES or _own_part(written, words) < _OWN:
         return Refused(

