@@ -55,24 +55,29 @@ def read(
         Path | None, typer.Option(help="A new folder for the data as Parquet and the design as JSON.")
     ] = None,
     into: Annotated[str | None, typer.Option(help="Code of a study whose new design the file's becomes.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="With --into: take the place of another design.")] = False,
 ) -> None:
     """Read an ODM file: what is in it, and every departure from the standard or from what Metricis can hold.
 
-    With --into, the file's design is published as the study's; that needs the permission study:design:manage.
+    With --into, the file's design is published as the study's, when the file is whole; that needs the permission
+    study:design:manage. A study that has another design keeps it, and what would change is said, unless --replace is given.
     """
     import json
 
-    from exports.odm.load import load, publish
+    from exports.odm.load import Loaded, load
+    from exports.odm.publish import publish, ready
+    from metricis.opening import come_in
 
-    found = load(file, out=out)
-    if as_json:
-        typer.echo(json.dumps(found.summary(), indent=2, ensure_ascii=False))
-    else:
-        for line in found.lines():
+    who = come_in() if into is not None else None
+    if who is not None and into is not None:
+        ready(*who, study=into)  # before a long file is read
+
+    def told(found: Loaded) -> None:
+        for line in [json.dumps(found.summary(), indent=2, ensure_ascii=False)] if as_json else found.lines():
             typer.echo(line)
-    if into is not None:
-        from metricis.opening import come_in
+        if who is not None and into is not None:
+            done = publish(*who, study=into, loaded=found, replace=replace)
+            said = "Published as" if done.is_new else "Nothing was changed: the file's design is"
+            typer.echo(f"{said} version {done.version} of the design of {into}.", err=as_json)
 
-        url, actor = come_in()
-        version = publish(url, actor, study=into, loaded=found)
-        typer.echo(f"Published as version {version} of the design of {into}.", err=as_json)
+    load(file, out=out, then=told)

@@ -28,6 +28,8 @@ _LOOKS: Final[dict[str, str]] = {
 }
 _DEFINED: Final = {"event": "StudyEventDef", "form": "FormDef", "group": "ItemGroupDef", "item": "ItemDef"}
 
+_ONE: Final = {"event": "an event", "form": "a form", "group": "a group", "item": "an item"}
+
 
 @dataclass(slots=True)
 class Checks:
@@ -72,7 +74,7 @@ class Checks:
         for column, tag in _DEFINED.items():
             seen = items[column].drop_nulls().value_counts()
             for oid, count in seen.filter(~pl.col(column).is_in(list(self.known[column]))).iter_rows():
-                yield Departure("unknown OID", oid, f"the data name a {column} that no {tag} defines", count)
+                yield Departure("unknown OID", oid, f"the data name {_ONE[column]} that no {tag} defines", count)
         found = (
             items.lazy()
             .filter(pl.col("value").is_not_null() & (pl.col("value") != ""))

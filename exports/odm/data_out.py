@@ -18,14 +18,13 @@ from exports.marts.source import Source
 from exports.odm.design_out import (
     SESSION_GROUPS,
     Version,
-    event_oid,
     form_oid,
     group_oid,
     session_group,
     session_item,
     task_oid,
 )
-from exports.odm.shape import QUERY_LIST, SESSIONS, STATUS_LIST, Item, items
+from exports.odm.shape import QUERY_LIST, SESSIONS, STATUS_LIST, Item, event_oid, items
 from exports.odm.xml import XmlWriter
 
 #: what stands for a site where none is known: an audit record has to name a location

@@ -5,7 +5,7 @@ from typing import Final
 
 from datamodel.study.protocol import Choice, Event, Field, FieldKind, Form, Protocol
 from exports.odm.read import Node, OdmFile
-from exports.odm.shape import ALIAS, REDCAP
+from exports.odm.shape import ALIAS, REDCAP, SESSIONS, event_oid
 
 _KINDS: Final[dict[str, FieldKind]] = {
     "integer": "integer",
@@ -163,10 +163,11 @@ class _Draft:
         found = []
         for place, (oid, node) in enumerate(self._by_oid("StudyEventDef").items(), start=1):
             ours = aliases(node)
-            if oid.startswith("SE.metricis."):
+            if oid == event_oid(SESSIONS):
                 continue
             given = node.attributes
-            name = ours.get("name") or given.get("redcap:UniqueEventName") or oid
+            # the one event of a study without a schedule has no name
+            name = "" if oid == event_oid("") else ours.get("name") or given.get("redcap:UniqueEventName") or oid
             arm = ours.get("arm") or given.get("redcap:ArmNum", "1")
             arms.setdefault(arm, given.get("redcap:ArmName", f"Arm {arm}"))
             forms = [self._form_name(one.attributes.get("FormOID", "")) for one in node.all("FormRef")]

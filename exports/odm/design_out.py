@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from datamodel.study.protocol import Choice, Event, Field, Form, Protocol
-from exports.odm.shape import ALIAS, QUERY_LIST, QUERY_STATES, SESSIONS, STATUS_LIST, STATUSES, Item, data_type, items
+from exports.odm.shape import (
+    ALIAS,
+    QUERY_LIST,
+    QUERY_STATES,
+    SESSIONS,
+    STATUS_LIST,
+    STATUSES,
+    Item,
+    data_type,
+    event_oid,
+    items,
+)
 from exports.odm.xml import XmlWriter
 
 Version = Literal["1.3.2", "2.0"]
@@ -342,11 +353,6 @@ def _is(one: Item, choice: Choice) -> bool:
 
 def _yes(value: bool) -> str:
     return "Yes" if value else "No"
-
-
-def event_oid(name: str) -> str:
-    """Return the identifier of an event."""
-    return f"SE.{name}" if name else "SE.metricis.none"
 
 
 def form_oid(name: str) -> str:

@@ -1,7 +1,7 @@
-"""Take in an ODM file: a summary, the data as Parquet and the design as JSON, and the design into a study."""
+"""Take in an ODM file: a summary, the data as Parquet and the design as JSON."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,7 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
-from datamodel.access.actor import Actor
 from datamodel.kernel.errors import BadInputError
-from datamodel.kernel.unit import unit_of_work
-from datamodel.study import actions as studies
 from datamodel.study.protocol import Protocol
 from exports.odm.design_in import design_of, is_redcap
 from exports.odm.read import Batch, OdmFile
@@ -59,8 +56,10 @@ class Loaded:
             yield f"  {one}"
 
 
-def load(path: Path, *, out: Path | None = None) -> Loaded:
+def load(path: Path, *, out: Path | None = None, then: Callable[[Loaded], None] = lambda _: None) -> Loaded:
     """Read an ODM file to its end; with `out`, a new folder gets items.parquet, notes.parquet, design.json, summary.json.
+
+    `then` is given what was read before the folder is there: what it raises leaves no folder.
 
     Raises
     ------
@@ -72,7 +71,9 @@ def load(path: Path, *, out: Path | None = None) -> Loaded:
     if out is None:
         for batch in file.batches():
             notes += batch.notes.height
-        return Loaded(file, design_of(file), notes)
+        loaded = Loaded(file, design_of(file), notes)
+        then(loaded)
+        return loaded
     if out.exists():
         raise BadInputError(f"{out.name} exists and was left as it is. Name a new folder.")
     part = out.with_name(f".{out.name}.part")
@@ -83,6 +84,7 @@ def load(path: Path, *, out: Path | None = None) -> Loaded:
         design = loaded.design.as_document() if loaded.design else None
         (part / "design.json").write_bytes(orjson.dumps(design, option=orjson.OPT_INDENT_2))
         (part / "summary.json").write_bytes(orjson.dumps(loaded.summary(), option=orjson.OPT_INDENT_2))
+        then(loaded)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)  # gone already when all went well
@@ -106,21 +108,3 @@ def _written(file: OdmFile, folder: Path) -> int:
             notes += batch.notes.height
             batch = next(batches, None)
     return notes
-
-
-def publish(url: str, actor: Actor, *, study: str, loaded: Loaded) -> int:
-    """Publish a file's design as the study's and return its version.
-
-    Raises
-    ------
-    BadInputError
-        When the file has no design, or no field that holds the participant's code.
-    RefusedError
-        When the actor may not write the study's design.
-    """
-    if loaded.design is None or not loaded.design.record_field:
-        raise BadInputError(
-            f"{loaded.file.path.name} has no design, or names no field that holds the participant's code. Nothing was published."
-        )
-    with unit_of_work(url, actor, reason=f"from the ODM file {loaded.file.path.name}") as unit:
-        return studies.publish_design(unit, study=study, protocol=loaded.design)

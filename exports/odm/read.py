@@ -213,6 +213,7 @@ class _Reader:
         self._empty()
         self.parser = self._parser()
         self.handlers: dict[str, Callable[[dict[str, str]], None]] = {
+            "ClinicalData": self._clinical,
             "SubjectData": self._subject,
             "StudyEventData": lambda a: self._enter("StudyEventData", a),
             "FormData": lambda a: self._enter("FormData", a),
@@ -373,6 +374,18 @@ class _Reader:
             (self.file.studies if node.name == "Study" else self.file.admin).append(node)
             self.parser.CharacterDataHandler = None
 
+    def _clinical(self, attributes: dict[str, str]) -> None:
+        """Hold what the data say they belong to against the studies of the file; definitions come before data in ODM."""
+        known = {one.attributes.get("OID", ""): one for one in self.file.studies}
+        study, version = attributes.get("StudyOID", ""), attributes.get("MetaDataVersionOID", "")
+        if study not in known:
+            self.file.depart("unknown OID", study, "ClinicalData name a Study that the file does not define")
+            return
+        if version not in {one.attributes.get("OID", "") for one in known[study].all("MetaDataVersion")}:
+            self.file.depart(
+                "unknown OID", version, "ClinicalData name a MetaDataVersion that the file does not define"
+            )
+
     def _subject(self, attributes: dict[str, str]) -> None:
         self.file.subjects += 1
         self._enter("SubjectData", attributes)
@@ -468,9 +481,7 @@ class _Reader:
 
 
 _ITEM: Final = f"{_ODM}}}ItemData"
-_KNOWN: Final = frozenset(
-    {"ClinicalData", "DateTimeStamp", "ReasonForChange", "Comment", "Flag", "SiteRef", "Annotations"}
-)
+_KNOWN: Final = frozenset({"DateTimeStamp", "ReasonForChange", "Comment", "Flag", "SiteRef", "Annotations"})
 
 
 def _short(name: str) -> str:

@@ -71,6 +71,11 @@ def code_in_name(code: str) -> str:
     return code.lower().replace("-", "_").replace(".", "_")
 
 
+def event_oid(name: str) -> str:
+    """Return the identifier of an event."""
+    return f"SE.{name}" if name else "SE.metricis.none"
+
+
 def item_oid(form: str, name: str) -> str:
     """Return the identifier of an item; fields of two forms may have one name."""
     return f"IT.{form}.{name}"

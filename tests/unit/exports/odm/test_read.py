@@ -1,5 +1,6 @@
 """Reading ODM: the data as they stand, every departure told, nothing dangerous opened."""
 
+import io
 import resource
 import tracemalloc
 
@@ -8,9 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from datamodel.kernel.errors import BadInputError
+from datamodel.study.protocol import Choice, Event, Field, Form, Protocol
 from exports.odm.design_in import design_of, is_redcap
+from exports.odm.design_out import About, DesignWriter
 from exports.odm.load import load
 from exports.odm.read import COLUMNS, DEEPEST, OdmFile
+from exports.odm.xml import XmlWriter
 from metricis.cli import app
 from simulators.cdiscpilot.odm import project_xml
 
@@ -117,6 +121,25 @@ def test_the_design_is_made_and_what_has_no_place_in_it_is_told(read):
     assert form.fields[0].is_required
     assert told(file, "not brought in") == [("MethodDef", 1)]
     assert told(file, "missing") == [("Protocol", 1)]
+
+
+def test_the_one_event_of_a_study_without_a_schedule_comes_back(read):
+    form = Form("log", "Log", (Field("record_id", "Participant", "text"), Field("said", "What was said", "notes")))
+    design = Protocol(
+        "record_id", (Choice("1", "Arm 1"),), (Event("", "", "1", 1, None, 0, 0, ("log",), ("log",)),), (form,)
+    )
+    out = io.StringIO()
+    DesignWriter(XmlWriter(out), About("plain", "P-1", "A plain study", 1, design), "1.3.2").write()
+    file, _ = read(HEAD + out.getvalue().partition("?>")[2] + "</ODM>")
+    assert design_of(file) == design
+    assert not file.departures
+
+
+def test_data_of_a_study_or_a_design_that_the_file_does_not_define_are_told(read):
+    file, _ = read(HEAD + STUDY + clinical("").replace('StudyOID="S"', 'StudyOID="T"'))
+    assert told(file, "unknown OID") == [("T", 1)]
+    file, _ = read(HEAD + STUDY + clinical("").replace('MetaDataVersionOID="M"', 'MetaDataVersionOID="N"'))
+    assert told(file, "unknown OID") == [("N", 1)]
 
 
 def test_batches_give_the_same_as_the_whole(read):
