@@ -16,6 +16,7 @@ from metricis.package import package
 from metricis.rules import app as rules_app
 from metricis.terms import app as ct_app
 from metricis.terms import pins as standards_app
+from metricis.testdata import app as testdata_app
 from metricis.tokens import app as token_app
 from metricis.vault import app as vault_app
 from metricis.vault import cutover_check
@@ -33,6 +34,7 @@ app.add_typer(odm_app, name="odm")
 app.add_typer(rules_app, name="rules")
 app.add_typer(ct_app, name="ct")
 app.add_typer(standards_app, name="standards")
+app.add_typer(testdata_app, name="testdata")
 app.add_typer(token_app, name="token")
 app.add_typer(vault_app, name="vault")
 app.command("cutover-check")(cutover_check)

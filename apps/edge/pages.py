@@ -101,11 +101,13 @@ def _asset(path: Path) -> Asset:
 
 
 def _rehearsal(person: Any) -> str:
-    """Return what a participant's page says outside production, in development mode or when the day is simulated."""
-    if not surfaces.is_simulation_honoured(settings()):
-        return ""
-    words = "Development mode: nothing here is a real study." if surfaces.opened(settings()) else ""
-    return f"{words} Simulated day ({person.offset_days:+d} days).".strip() if person.offset_days else words
+    """Return what a participant's page says in a rehearsal copy, in development mode or when the day is simulated."""
+    words = ["Development mode: nothing here is a real study."] if surfaces.opened(settings()) else []
+    if person.is_copy:
+        words.append("Rehearsal copy: nobody takes part in it.")
+    if person.offset_days and surfaces.is_simulation_honoured(settings()):
+        words.append(f"Simulated day ({person.offset_days:+d} days).")
+    return " ".join(words)
 
 
 class Pages:

@@ -178,11 +178,14 @@ def news(session: Session, visit: Visit, people: set[str], runs: list[Run], *, l
     membership = visit.visitor.actor.membership(visit.code)
     if membership is not None and membership.site is not None:
         happenings = [one for one in happenings if one.subject.removeprefix("participant:") in people]
-    told = [*_by_minute(visit.study, happenings), *(_run_news(run) for run in runs if run.state == "failed")]
+    told = [
+        *_by_minute(visit.study, happenings, origin=", from the sync" if runs else ""),
+        *(_run_news(run) for run in runs if run.state == "failed"),
+    ]
     return sorted(told, key=lambda one: one.at, reverse=True)[:limit]
 
 
-def _by_minute(study: Study, happenings: list[Happening]) -> list[News]:
+def _by_minute(study: Study, happenings: list[Happening], *, origin: str) -> list[News]:
     """Return one sentence for each act, and one for all the batches of a sync that came in the same hour."""
     told: list[News] = []
     batches: dict[tuple[str, datetime], list[Happening]] = {}
@@ -193,7 +196,7 @@ def _by_minute(study: Study, happenings: list[Happening]) -> list[News]:
         elif sentence := act_sentence(one):
             told.append(News(_ICONS.get(one.action, "succeeded"), sentence, one.at))
     for (action, _), found in batches.items():
-        if sentence := batch_sentence(action, found):
+        if sentence := batch_sentence(action, found, origin=origin):
             told.append(News(_ICONS.get(action, "succeeded"), sentence, found[0].at))
     return told
 
@@ -226,8 +229,8 @@ def act_sentence(one: Happening) -> str:
     return words.get(one.action, "")
 
 
-def batch_sentence(action: str, batches: list[Happening]) -> str:
-    """Return what a sync brought, in a sentence; empty when it brought nothing."""
+def batch_sentence(action: str, batches: list[Happening], *, origin: str = ", from the sync") -> str:
+    """Return what batches brought, in a sentence that says where it came from; empty when they brought nothing."""
 
     def total(name: str) -> int:
         found = [batch.change.get(name, 0) for batch in batches]
@@ -252,7 +255,7 @@ def batch_sentence(action: str, batches: list[Happening]) -> str:
             + [f"{reopened:,} came back"] * bool(reopened)
             + [f"{closed:,} closed, since the value was corrected"] * bool(closed)
         )
-    return f"{', '.join(parts)}, from the sync." if parts else ""
+    return f"{', '.join(parts)}{origin}." if parts else ""
 
 
 def _run_news(run: Run) -> News:

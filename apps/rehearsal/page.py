@@ -1,4 +1,4 @@
-"""The page: the simulated day. Not among the routes unless `declare` is called."""
+"""The page: the simulated day, and rehearsal copies. Not among the routes unless `declare` is called."""
 
 from typing import Any
 
@@ -13,6 +13,11 @@ from datamodel.rehearsal import actions, reads
 
 
 def rehearsal(visit: Visit) -> Any:
+    """Return the day, and what the study is to rehearsing: a copy whose consent can be bypassed, or one that has copies."""
+    return column(*_day(visit), *_copies(visit))
+
+
+def _day(visit: Visit) -> list[Any]:
     """Return the number of days, and two buttons."""
     days = pmui.IntInput(label="Days from the real day", value=_now(visit), step=1, width=220)
     move = pmui.Button(label="Move the day", variant="contained")
@@ -29,7 +34,39 @@ def rehearsal(visit: Visit) -> Any:
     words = Markup(
         "<h1>Simulated day</h1><p>Visits and tasks of this study go by this day. Nobody sees it in production.</p>"
     )
-    return column(pane(words), days, pmui.FlexBox(move, back, gap="8px"))
+    return [pane(words), days, pmui.FlexBox(move, back, gap="8px")]
+
+
+def _copies(visit: Visit) -> list[Any]:
+    """Return the switch of a copy's consent; elsewhere which copies there are, or how one is made."""
+    source, copies, is_bypassed = _known(visit)
+    if source is None:
+        return [pane(_OF_A_STUDY.format(study=visit.code) if not copies else _linked(copies))]
+    switch = pmui.Switch(label="Open tasks without a signed consent", value=is_bypassed)
+
+    def act(wanted: bool) -> None:
+        with acting(visit.visitor) as unit:
+            actions.bypass_consent(unit, study=visit.code, is_bypassed=wanted)
+        visit.notify("Tasks open without a signed consent." if wanted else "Consent is asked for again.", kind="good")
+
+    switch.param.watch(acts(visit, lambda event: act(bool(event.new))), "value")
+    return [pane(_OF_A_COPY.format(copy=visit.code, study=source or "another study")), switch]
+
+
+def _linked(copies: list[str]) -> Markup:
+    links = Markup(", ").join(Markup('<a href="/app/{0}/rehearsal">{0}</a>').format(one) for one in copies)
+    return Markup("<h2>Rehearsal copies</h2><p>{}</p>").format(links)
+
+
+def _known(visit: Visit) -> tuple[str | None, list[str], bool]:
+    assert visit.study is not None  # noqa: S101 - the address names a study
+    with reading(visit.visitor.actor) as session:
+        source = reads.copy_of(session, visit.study.id)
+        return (
+            source,
+            reads.copies_of(session, visit.study.id),
+            reads.is_consent_bypassed(session, visit.study.id),
+        )
 
 
 def _now(visit: Visit) -> int:
@@ -44,6 +81,16 @@ def _sentence(visit: Visit) -> str:
         return reads.notice(session, visit.study.id, sessions.clock())
 
 
+_OF_A_STUDY = Markup(
+    "<h2>Rehearsal copies</h2><p>There is none of this study yet. A copy is a study of its own with the same forms and visits, for "
+    "invented participants. An operator makes it: <code>metricis testdata copy {study}</code></p>"
+)
+_OF_A_COPY = Markup(
+    "<h2>Rehearsal copy of {study}</h2><p>Every participant and value in it is invented. An operator puts in more with "
+    "<code>metricis testdata generate {copy} --participants 20</code>, sets all anchor dates with "
+    "<code>metricis testdata anchors {copy} --on 2026-01-05</code>, and takes them out with "
+    "<code>metricis testdata clear {copy}</code>.</p>"
+)
 PAGE = Page(
     path="/app/{study}/rehearsal",
     title="Simulated day",

@@ -175,9 +175,7 @@ def failure_of(health: SyncHealth) -> str:
 
 
 def _rehearsal(visit: Visit) -> str:
-    """Return what every page says outside production when a day is simulated or development surfaces are open."""
-    if not surfaces.is_simulation_honoured(settings()):
-        return ""
+    """Return what every page says of a rehearsal copy, and outside production of a simulated day and development surfaces."""
     words = "Development mode: nothing here is a real study." if surfaces.opened(settings()) else ""
     if visit.study is not None:
         with sessions.reading(visit.visitor.actor) as session:

@@ -31,6 +31,10 @@ class Who:
     site: str | None
     #: by how many days the study's day is moved; does nothing in production
     offset_days: int = 0
+    #: that the study is a rehearsal copy
+    is_copy: bool = False
+    #: that consent is bypassed in it, as stored; does nothing in production
+    is_consent_bypassed: bool = False
 
 
 def who(session: Session, participant_id: UUID) -> Who:
@@ -39,9 +43,11 @@ def who(session: Session, participant_id: UUID) -> Who:
         text(
             "select p.id, p.code, p.language, s.id as study_id, s.code as study, s.title as study_title, "
             "s.consent_mode, coalesce(t.time_zone, s.time_zone) as time_zone, t.code as site, "
-            "coalesce(h.offset_days, 0) as offset_days "
+            "coalesce(h.offset_days, 0) as offset_days, c.study_id is not null as is_copy, "
+            "coalesce(c.is_consent_bypassed, false) as is_consent_bypassed "
             "from app.participant p join app.study s on s.id = p.study_id "
-            "left join app.site t on t.id = p.site_id left join app.rehearsal h on h.study_id = s.id where p.id = :id"
+            "left join app.site t on t.id = p.site_id left join app.rehearsal h on h.study_id = s.id "
+            "left join app.rehearsal_copy c on c.study_id = s.id where p.id = :id"
         ),
         {"id": participant_id},
     ).one_or_none()

@@ -82,6 +82,10 @@ SPECIAL: Final[Mapping[str, tuple[str, str]]] = {
         f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
         f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
     ),
+    "rehearsal_copy": (
+        f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
+        f"study_id = any ({_STUDIES}) or {_flag('administrator')}",
+    ),
     "audit_event": (
         (
             f"xid = pg_current_xact_id_if_assigned() or actor_id = {_SELF} or study_id = any ({_OPEN}) "

@@ -150,6 +150,7 @@ GUARDS: dict[str, Guard] = {
     "participant_identity": Guard("participant"),
     "caregiver": Guard("participant"),
     "rehearsal": Guard("study"),
+    "rehearsal_copy": Guard("study"),
     # wrapped keys: worth nothing without the root key, and needed wherever something sealed is read
     "installation": Guard("open", sealer="reads"),
     "data_key": Guard("open", is_regulated=False),  # changes of a key are: see migration 0006

@@ -19,7 +19,15 @@ class Surface(NamedTuple):
 DEV_TEST_ROUTES: Final[tuple[Surface, ...]] = (
     Surface("page", "/app/{study}/rehearsal", "move the study's day"),
     Surface("action", "rehearsal.move_day", "move the study's day"),
+    Surface("action", "rehearsal.open_copy", "make a rehearsal copy of a study"),
+    Surface("action", "rehearsal.adopt_design", "bring a rehearsal copy's design up to date"),
+    Surface("action", "rehearsal.bypass_consent", "open the tasks of a rehearsal copy without a signed consent"),
+    Surface("action", "rehearsal.order", "order invented data for a rehearsal copy"),
+    Surface("action", "testdata.generate", "invent participants and their data in a rehearsal copy"),
+    Surface("action", "testdata.set_anchors", "set the anchor date of all invented participants"),
+    Surface("action", "testdata.clear", "take the invented data out of a rehearsal copy"),
     Surface("command", "rehearse", "move the study's day from the command line"),
+    Surface("command", "testdata", "rehearsal copies and their data from the command line"),
 )
 _CLOSED: Final = Refused(
     "development-only",

@@ -64,6 +64,12 @@ def _revealed(change: Change) -> str:
     return f"The treatment arm of one participant was revealed in an emergency; {told} told by mail"
 
 
+def _bypassed(change: Change) -> str:
+    if _new(change).get("is_bypassed"):
+        return "Consent is bypassed in this rehearsal copy from now on"
+    return "Consent is asked for again in this rehearsal copy"
+
+
 #: action -> its words; a function takes what changed
 WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "access.change_role": "A role was changed",
@@ -91,6 +97,15 @@ WORDS: Final[dict[str, str | Callable[[Change], str]]] = {
     "ledger.bundle": "The ledger was handed out as files",
     "records.redact": "A value that was entered by mistake was removed for good",
     "rehearsal.move_day": "The simulated day was moved",
+    "rehearsal.open_copy": "The study was made as a rehearsal copy of another",
+    "rehearsal.adopt_design": "The rehearsal copy took over the design of its study",
+    "rehearsal.bypass_consent": _bypassed,
+    "rehearsal.order": "Invented data were ordered for the rehearsal copy",
+    "testdata.generate": lambda change: (
+        f"{_count(_new(change).get('participants', 0), 'invented participant was', 'invented participants were')} put in"
+    ),
+    "testdata.set_anchors": "The anchor date of the invented participants was set",
+    "testdata.clear": "The invented data were taken out",
     "access.create_account": "An account was created",
     "access.grant": lambda change: f"A role was given: {_new(change).get('role', '')}".rstrip(": ").replace("_", " "),
     "access.make_link": "A sign-in link was made",

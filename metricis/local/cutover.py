@@ -26,6 +26,7 @@ from datamodel.kernel.settings import Settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.migrations import run
 from datamodel.migrations.schema import GUARDS
+from datamodel.rehearsal import reads as rehearsals
 from datamodel.rehearsal.surfaces import DEV_TEST_ROUTES
 from datamodel.vault.signing import load_signer
 from pipelines.custody.steps import verify_all
@@ -267,16 +268,19 @@ def _surfaces(session: Session, study: Found[Any], given: Settings) -> Line:
     moved = session.execute(
         text("select coalesce(max(abs(offset_days)), 0) from app.rehearsal where study_id = :id"), {"id": study.id}
     ).scalar_one()
+    is_copy = rehearsals.copy_of(session, study.id) is not None
     wrong = [
         *(["DEV_MODE is set (and ignored in production)"] if given.dev_mode else []),
         *(f"the page {one} exists" for one in sorted(pages)),
         *([f"a simulated day is stored ({moved} days)"] if moved else []),
+        *(["this study is a rehearsal copy, and its participants are invented"] if is_copy else []),
     ]
     return Line(
         "development surfaces",
         not wrong,
         "; ".join(wrong) or "none exists, and no day is simulated",
-        "Unset DEV_MODE; go back to the real day with `metricis rehearse STUDY --days 0` before the environment is production.",
+        "Unset DEV_MODE; go back to the real day with `metricis rehearse STUDY --days 0` before the environment is production. "
+        "A rehearsal copy never goes live: the study that it was made of does.",
     )
 
 

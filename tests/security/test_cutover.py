@@ -125,6 +125,10 @@ def test_a_wrong_setting_turns_its_row_red(proper, owner_url, monkeypatch, varia
             "insert into app.rehearsal select id, 30, event_id from app.study",
             "development surfaces",
         ),
+        (
+            "insert into app.rehearsal_copy select id, gen_random_uuid(), false, event_id from app.study",
+            "development surfaces",
+        ),
     ],
 )
 def test_a_wrong_database_turns_its_row_red(proper, owner_url, server_url, statement, row):

@@ -72,6 +72,18 @@ def test_the_stored_offset_is_read_by_the_gate_and_by_who_asks_it():
         assert "is_simulation_honoured(settings())" in SOURCES[name].read_text()
 
 
+def test_the_stored_consent_bypass_is_asked_through_the_gate():
+    allowed = {
+        "datamodel/rehearsal/tables.py",
+        "datamodel/rehearsal/actions.py",  # says what it was before
+        "datamodel/rehearsal/reads.py",  # is the gate
+        "datamodel/consent/store.py",  # hands it to the gate
+        "datamodel/consent/reads.py",  # asks the gate
+    }
+    assert using(r"\bis_consent_bypassed\b") <= allowed
+    assert "is_stored and bool(opened(settings()))" in SOURCES["datamodel/rehearsal/reads.py"].read_text()
+
+
 @pytest.mark.parametrize("dev_mode", [True, False])
 def test_the_gate_is_shut_in_production_whatever_is_set(dev_mode):
     production = Settings(environment="production", dev_mode=dev_mode)
@@ -109,6 +121,7 @@ def test_only_these_read_whose_data_a_study_has():
         "datamodel/study/tables.py",
         "datamodel/study/reads.py",  # hands it out
         "datamodel/study/actions.py",  # writes it
+        "datamodel/rehearsal/actions.py",  # a copy has no source of data
         "exports/marts/snapshot.py",  # which forms a snapshot expects
         "exports/marts/moment.py",  # the same, of an earlier moment
         "metricis/local/cutover.py",  # compares it with the connection

@@ -79,6 +79,7 @@ def test_what_a_sync_brought_is_one_sentence():
     told = batch_sentence("records.revise_batch", [batch(new=1200, changed=0), batch(new=34, changed=1)])
     assert told == "1,234 new form entries, 1 form entry changed, from the sync."
     assert batch_sentence("records.revise_batch", [batch(new=0, changed=0)]) == ""
+    assert batch_sentence("records.revise_batch", [batch(new=1)], origin="") == "1 new form entry."
 
 
 def test_weeks_without_a_question_count_as_none():
