@@ -8,7 +8,6 @@ from typing import Any
 
 from lxml import etree
 
-from exports.define.names import DEF, DOMAIN, NCI, ODM, XLINK, XML
 from validators.library.define import (
     CodedTerm,
     Define,
@@ -22,6 +21,7 @@ from validators.library.define import (
     ValueList,
     WhereClause,
 )
+from validators.library.define_names import DEF, DOMAIN, NCI, ODM, XLINK, XML
 
 
 def define_bytes(define: Define) -> bytes:

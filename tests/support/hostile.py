@@ -96,11 +96,11 @@ def text(path: Path, content: str | bytes) -> Path:
 
 def cases(at: Path) -> dict[str, tuple[Callable[[Path], Any], Path]]:
     """Return every hostile file with the reader that gets it."""
-    from exports.define.read import read_define
     from exports.odm.load import load as read_odm
     from exports.packages.read import read_dataset
     from exports.sdtm.spec_read import read_document
     from validators.library import read_terminology
+    from validators.library.define_read import read_define
     from validators.shelf.rulesets import load_rules
     from validators.shelf.shelf import Shelf
 

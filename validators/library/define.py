@@ -4,7 +4,7 @@ Names are those of the standard where they are plain (method, comment, where cla
 ItemDef an `Item`, an ItemRef a `Ref`, a leaf a `Document`. An empty text means that the file does not say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 
@@ -44,6 +44,8 @@ class Origin:
     source: str = ""
     description: str = ""
     documents: tuple[DocumentRef, ...] = ()
+    #: the file's own word for the type, which in version 2.0 is another (CRF); says nothing more than `type` does
+    stated: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import polars as pl
 from lxml import etree
 
 from exports.define.build import define_of
-from exports.define.read import parse_define
 from exports.define.write import define_bytes
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.spec import load_spec
 from tests.unit.exports.define.test_define import schema
 from validators.library import Library, Terminology
+from validators.library.define_read import parse_define
 from validators.library.terminology import Codelist, Term
 
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from exports.define.names import DEF, DEF_2_0
 from exports.define.page import define_html
-from exports.define.read import UnreadableDefineError, parse_define, read_define
 from exports.define.write import define_bytes, write_define
 from validators.library.define import (
     CodedTerm,
@@ -28,6 +26,8 @@ from validators.library.define import (
     ValueList,
     WhereClause,
 )
+from validators.library.define_names import DEF, DEF_2_0
+from validators.library.define_read import UnreadableDefineError, parse_define, read_define
 
 CRF = DocumentRef("LF.CRF", (Pages(numbers=("7", "9")),))
 WHOLE = Define(
