@@ -79,6 +79,7 @@ def test_the_stored_consent_bypass_is_asked_through_the_gate():
         "datamodel/rehearsal/reads.py",  # is the gate
         "datamodel/consent/store.py",  # hands it to the gate
         "datamodel/consent/reads.py",  # asks the gate
+        "apps/rehearsal/page.py",  # asks the gate, to show it
     }
     assert using(r"\bis_consent_bypassed\b") <= allowed
     assert "is_stored and bool(opened(settings()))" in SOURCES["datamodel/rehearsal/reads.py"].read_text()
