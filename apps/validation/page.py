@@ -23,7 +23,7 @@ from datamodel.study import reads as study_reads
 from exports.marts.reader import open_snapshot
 from exports.reports.queries import findings_of, origin_of, raise_as_queries
 from exports.sdtm.dataset import SdtmDataset
-from exports.sdtm.snapshots import build_snapshot, frames_of
+from exports.sdtm.snapshots import frames_of, traceable
 from exports.sdtm.terms import Terms
 from exports.submission.standards import terms_of
 
@@ -108,7 +108,7 @@ def _made(visit: Visit, state: ValidationState, details: list[dict[str, Any]]) -
 @lru_cache(maxsize=2)
 def _datasets(study: str, number: int, dataset: str, terms: Terms | None) -> tuple[dict[str, SdtmDataset], Any]:
     snapshot = open_snapshot(settings().marts_folder, study, number=number, unblinded=True)
-    return build_snapshot(snapshot, only={dataset}, terms=terms), frames_of(snapshot)
+    return traceable(snapshot, dataset, terms=terms), frames_of(snapshot)
 
 
 def _may_see_values(visit: Visit) -> bool:

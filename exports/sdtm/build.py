@@ -10,11 +10,11 @@ from exports.sdtm.registry import Study, call
 from exports.sdtm.rows import PLACES, MappingError, as_text, rows_of
 from exports.sdtm.spec import SpecError, build_order, value_order
 from exports.sdtm.spec_fields import frame_faults
-from exports.sdtm.spec_types import Domain, StudySpec, Value
+from exports.sdtm.spec_types import EVENTS, Domain, StudySpec, Value
 from exports.sdtm.terms import TermError, Terms, submission_values
 from exports.sdtm.unblinding import unblinding
 
-__all__ = ["MappingError", "build_domains"]
+__all__ = ["MappingError", "build_domains", "looked_into"]
 
 
 def build_domains(
@@ -30,7 +30,8 @@ def build_domains(
     Parameters
     ----------
     frames
-        One tidy frame per form, as the marts give them, and `events`; tables of Metricis are called `table:scores`.
+        One tidy frame per form, as the marts give them; tables of Metricis are called `table:scores`. The schedule is
+        `table:events`, or `events` where no form is called so.
     only
         The domains that are wanted; what they look into is made too. All when it is empty.
     blinded
@@ -45,7 +46,8 @@ def build_domains(
     MappingError
         If the data hold a code that its code list does not know.
     """
-    frames = {**frames, **({"table:events": frames["events"]} if "events" in frames else {})}
+    if EVENTS not in frames and "events" in frames:
+        frames = {**frames, EVENTS: frames["events"]}
     hidden = unblinding(spec) if blinded else {}
     domains = [one for one in _wanted(spec, only) if not (blinded and one.unblinds)]
     if faults := frame_faults(frames, spec, domains=domains, hidden=hidden, terms=terms is not None):
@@ -64,6 +66,18 @@ def build_domains(
         and (not asked or one.domain in asked)
         and not (_is_optional(one) and built[one.domain].keyed.is_empty())
     }
+
+
+def looked_into(spec: StudySpec, dataset: str) -> set[str]:
+    """Return the domains that a dataset as it is submitted is made from: itself, or what it is a part of, and all they look into.
+
+    Empty when the specification makes no such dataset.
+    """
+    name = dataset.upper()
+    of_parts = {part: one.domain for one in spec.domains if one.split for part in one.split.datasets}
+    of_parts |= {f"SUPP{part}": f"SUPP{domain}" for part, domain in of_parts.items()}
+    found = of_parts.get(name, name)
+    return {one.domain for one in _wanted(spec, [found])} if found in {one.domain for one in spec.domains} else set()
 
 
 def _is_optional(domain: Domain) -> bool:

@@ -22,6 +22,8 @@ class SdtmDataset:
     spec: Domain
     keyed: pl.DataFrame
     places: pl.DataFrame = field(default_factory=pl.DataFrame)
+    #: of a part of a split domain, or of its SUPP--: the whole that it was taken from
+    whole: "SdtmDataset | None" = None
 
     @property
     def name(self) -> str:
@@ -69,7 +71,8 @@ def split_datasets(datasets: Mapping[str, SdtmDataset]) -> dict[str, SdtmDataset
             made |= _parts(one)
         elif parent is not None and parent.spec.split:
             made |= {
-                f"SUPP{part}": _renamed(one, f"SUPP{part}", _of(one, rows)) for part, rows in _parts(parent).items()
+                f"SUPP{part}": _taken(one, f"SUPP{part}", _belongs_to(one, rows))
+                for part, rows in _parts(parent).items()
             }
         else:
             made[name] = one
@@ -97,22 +100,23 @@ def _parts(one: SdtmDataset) -> dict[str, SdtmDataset]:
         )
     made = {}
     for name, terms in placed.items():
-        mask = one.keyed.select(value.is_in(terms)).to_series()
-        places = one.places if one.places.is_empty() else one.places.filter(mask)
-        made[name] = _renamed(one, name, one.keyed.filter(mask), places)
+        made[name] = _taken(one, name, one.keyed.select(value.is_in(terms)).to_series())
     return made
 
 
-def _of(supp: SdtmDataset, part: SdtmDataset) -> pl.DataFrame:
-    """Return the supplemental values of the rows of one part."""
+def _belongs_to(supp: SdtmDataset, part: SdtmDataset) -> pl.Series:
+    """Say which supplemental values are of the rows of one part."""
     number = pl.col(f"{supp.spec.parent}SEQ").cast(pl.Int64).cast(pl.String).alias("IDVARVAL")
-    rows = part.keyed.select("subject_id", number)
-    return supp.keyed.join(rows, on=["subject_id", "IDVARVAL"], how="semi", maintain_order="left")
+    rows = part.keyed.select("subject_id", number, pl.lit(value=True).alias(":is_of_part")).unique()
+    found = supp.keyed.join(rows, on=["subject_id", "IDVARVAL"], how="left", maintain_order="left")
+    return found[":is_of_part"].fill_null(value=False)
 
 
-def _renamed(one: SdtmDataset, name: str, rows: pl.DataFrame, places: pl.DataFrame | None = None) -> SdtmDataset:
-    renamed = one.spec.model_copy(update={"domain": name, "split": None})
-    return SdtmDataset(renamed, rows) if places is None else SdtmDataset(renamed, rows, places)
+def _taken(one: SdtmDataset, name: str, mask: pl.Series) -> SdtmDataset:
+    """Return some rows of a dataset under another name; they keep their places."""
+    spec = one.spec.model_copy(update={"domain": name, "split": None})
+    places = one.places if one.places.is_empty() else one.places.filter(mask)
+    return SdtmDataset(spec, one.keyed.filter(mask), places, one)
 
 
 def write_sdtm(

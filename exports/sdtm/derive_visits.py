@@ -4,6 +4,7 @@ import polars as pl
 
 from exports.sdtm.derive_texts import number_text
 from exports.sdtm.registry import Number, Study, Text, derivation
+from exports.sdtm.spec_types import EVENTS
 
 
 @derivation
@@ -25,7 +26,7 @@ def visit_name(study: Study, unscheduled: pl.Expr | None = None) -> Text:
 @derivation
 def visit_day(study: Study) -> Number:
     """Give VISITDY: the planned day of the event, missing for a visit that is not planned."""
-    days = dict(study.frames["events"].select("event_id", "day").iter_rows())
+    days = dict(study.frames[EVENTS if EVENTS in study.frames else "events"].select("event_id", "day").iter_rows())
     return _visit({event: days.get(event) for event, visit in study.tables.visits.items() if visit.planned}, pl.Float64)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 
 from exports.sdtm.spec_expand import RELATED_COLUMNS
-from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Source, StudySpec, Value, table_frame
+from exports.sdtm.spec_types import EVENTS, KEY_COLUMNS, Domain, Source, StudySpec, Value, table_frame
 
 #: What a source may be called in a fault.
 _LINE = frozenset({"line"})
@@ -20,7 +20,7 @@ def frame_faults(
     terms: bool,
 ) -> list[str]:
     """Return every way in which the specification does not fit the frames; what is `hidden` is not looked for."""
-    faults = [] if "events" in frames else ["study.yaml: the frame of events is missing"]
+    faults = [] if EVENTS in frames else ["study.yaml: the frame of events is missing"]
     for domain in domains:
         place = f"{domain.domain.lower()}.yaml"
         wanted = _wanted(domain, hidden.get(domain.domain, ()))

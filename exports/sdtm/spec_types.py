@@ -100,6 +100,10 @@ def table_frame(table: str) -> str:
     return f"table:{table}"
 
 
+#: The frame of the schedule: the days of the study's events.
+EVENTS: Final = table_frame("events")
+
+
 # --- values ------------------------------------------------------------------------------------------------------------
 
 

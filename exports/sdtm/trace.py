@@ -50,6 +50,8 @@ def origins(
         When the dataset has no such record.
     """
     one = datasets[dataset]
+    # places of rows that were made from a domain count in the whole of it, also where its parts are submitted
+    datasets = {part.whole.name: part.whole for part in datasets.values() if part.whole} | dict(datasets)
     if not 1 <= record <= one.places.height:
         raise IndexError(f"Received record {record} of {dataset}; it has {one.places.height}.")
     row = one.places.row(record - 1, named=True)

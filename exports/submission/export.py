@@ -19,6 +19,7 @@ from exports.define.write import write_define
 from exports.extracts.signatures import signatures
 from exports.marts.reader import Snapshot, open_snapshot
 from exports.reports.standards import Standards
+from exports.sdtm.dataset import split_datasets
 from exports.sdtm.snapshots import build_snapshot
 from exports.sdtm.spec import SPECS, load_spec
 from exports.submission.build import DEFINE, Contents, Package, build_package
@@ -115,7 +116,8 @@ def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol
         created=snapshot.taken_at,
     )
     library = standards.library
-    datasets = build_snapshot(snapshot, spec, terms=library.terminology if library else None)
+    # As they are submitted: a split domain in its parts, and what belongs to them.
+    datasets = split_datasets(build_snapshot(snapshot, spec, terms=library.terminology if library else None))
 
     def define(place: Path) -> list[tuple[Path, str]]:
         made = define_of(spec, datasets, created=snapshot.taken_at, library=library, title=title)

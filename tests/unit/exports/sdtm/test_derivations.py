@@ -180,6 +180,9 @@ def test_visits_come_from_the_event_or_from_the_form():
     assert derive("visit_number", columns) == [1.0, 101.0, None, None]
     assert derive("visit_name", columns) == ["SCREENING 1", "AE FOLLOW-UP", None, None]
     assert derive("visit_day", columns) == [-7.0, None, None, None]
+    # a form may be called as the schedule is
+    logged = Study({"table:events": EVENTS, "events": EXPOSURE}, TABLES)
+    assert derive("visit_day", columns, study=logged) == [-7.0, None, None, None]
     assert derive("visit_epoch", columns) == ["SCREENING", "FOLLOW-UP", None, None]
 
 

@@ -1,7 +1,7 @@
 """A small study whose forms exercise what the pilot has not: IE, DV, FA, PR, CO, FT, actors, versions, splits, blinding."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from exports.packages.manifest import Provenance, verify_package
 from exports.sdtm.build import MappingError, build_domains
 from exports.sdtm.dataset import SplitError, split_datasets, write_sdtm
 from exports.sdtm.spec import SpecError, load_spec
+from exports.sdtm.trace import origins
 from exports.sdtm.unblinding import unblinding
 
 SPECS = Path(__file__).parent / "specs"
@@ -149,6 +150,13 @@ def test_a_split_domain_is_divided_with_its_supplemental_values(built):
     assert [name for name in parts if "AE" in name] == ["AESK", "AEOT", "SUPPAESK", "SUPPAEOT"]
     assert parts["AESK"].frame["AETERM"].to_list() == ["RASH"]
     assert set(parts["SUPPAEOT"].frame["IDVARVAL"]) == {"2"}
+    assert all(one.places.height == one.keyed.height for one in parts.values())
+    ((of_supp,), (of_record,)) = (
+        origins(parts, frames(), dataset=name, record=1, variables=[variable])
+        for name, variable in [("SUPPAEOT", "QVAL"), ("AEOT", "AETERM")]
+    )
+    assert (of_supp.field, of_record.field) == ("started", "term")
+    assert replace(of_supp, field="", variable="") == replace(of_record, field="", variable="")
 
 
 def test_a_value_that_no_part_takes_is_refused():
