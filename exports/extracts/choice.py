@@ -64,10 +64,10 @@ class Table:
 def tables_of_forms(snapshot: Snapshot) -> tuple[Table, ...]:
     """Return the tables of a snapshot as this reader has them: forms in dictionary order, then the lists."""
     labels = dict(snapshot.frame("forms").select("form_id", "label").iter_rows())
-    forms = [Table(name, str(labels.get(name, name)), f"form:{name}") for name in snapshot.forms]
+    forms = [Table(name, str(label), f"form:{name}") for name, label in labels.items()]
     present = {one.rpartition("__list_")[2] for one in snapshot.tables if form_of(one) is None}
     # A study may call a form as one of the lists is called; both are files of one archive.
-    lists = [(f"list_{name}" if name in snapshot.forms else name, name) for name in TABLES if name in present]
+    lists = [(f"list_{name}" if name in labels else name, name) for name in TABLES if name in present]
     return (*forms, *(Table(name, TABLES[key], key) for name, key in lists))
 
 

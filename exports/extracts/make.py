@@ -5,7 +5,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -100,20 +100,26 @@ def parts(snapshot: Snapshot, asked: Asked, *, terms: Terms | None = None) -> li
     NotFoundError
         When SDTM is asked for and the study has no mapping.
     """
+    return list(_parts(snapshot, asked, terms))
+
+
+def _parts(snapshot: Snapshot, asked: Asked, terms: Terms | None) -> Iterator[Part]:
+    """Yield the tables one by one; those of forms are read when they are wanted."""
     asked.check()
     people = subjects(snapshot, asked.population)
+    made: Iterable[Part]
     if asked.standard == "sdtm":
         made = _sdtm(snapshot, asked, people, terms)
     else:
         made = (_odm if asked.standard == "odm" else _forms)(snapshot, asked, people)
-    return [one for one in made if one.frame.width]
+    yield from (one for one in made if one.frame.width)
 
 
 def preview(
     snapshot: Snapshot, asked: Asked, *, rows: int = 20, terms: Terms | None = None
 ) -> tuple[pl.DataFrame, int, Mapping[str, str]]:
     """Return the first rows of the first table that was asked for, how many it has, and its columns' labels."""
-    one = parts(snapshot, asked, terms=terms)[0]
+    one = next(_parts(snapshot, asked, terms))
     return one.frame.head(rows), one.frame.height, one.labels
 
 
@@ -168,17 +174,15 @@ def make(
 # --- tables ------------------------------------------------------------------------------------------------------------
 
 
-def _forms(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> list[Part]:
+def _forms(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> Iterator[Part]:
     meanings = snapshot.catalogue()
-    made = []
     for table in _named(tables_of_forms(snapshot), asked.tables):
         frame = snapshot.frame(table.key)
         if people is not None and "subject_id" in frame.columns:
             frame = frame.filter(pl.col("subject_id").is_in(people))
         of_form = meanings.filter(pl.col("form_id") == table.name)
         labels = dict(zip(of_form["column"], of_form["label"], strict=True))
-        made.append(Part(table.name, table.label, frame, labels))
-    return made
+        yield Part(table.name, table.label, frame, labels)
 
 
 def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None, terms: Terms | None) -> list[Part]:

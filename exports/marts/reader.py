@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -48,9 +49,7 @@ class Snapshot:
     @property
     def tables(self) -> list[str]:
         """Full names of all tables."""
-        with self._connection() as connection:
-            rows = connection.execute("select table_name from information_schema.tables order by 1").fetchall()
-        return [name for (name,) in rows]
+        return list(_tables(self.path, self.path.stat().st_mtime_ns))
 
     @property
     def forms(self) -> list[str]:
@@ -66,7 +65,7 @@ class Snapshot:
             When this reader has no such table.
         """
         name = self._full_name(table)
-        with self._connection() as connection:
+        with _connection(self.path) as connection:
             frame = _read(connection, f'select * from "{name}"')  # noqa: S608 - one of our own tables
         if self.site is not None and "site_id" in frame.columns:
             return frame.filter(pl.col("site_id") == self.site)
@@ -103,14 +102,23 @@ class Snapshot:
             )
         return wanted
 
-    @contextmanager
-    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = duckdb.connect(str(self.path), read_only=True, config={"threads": 2})
-        try:
-            connection.execute("set timezone = 'UTC'")
-            yield connection
-        finally:
-            connection.close()
+
+@contextmanager
+def _connection(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(str(path), read_only=True, config={"threads": 2})
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+@lru_cache(maxsize=64)
+def _tables(path: Path, written_at: int) -> tuple[str, ...]:  # noqa: ARG001 - another file of that name is another key
+    """Return the names of a file's tables, asked once: opening a file takes longer than reading a small table."""
+    with _connection(path) as connection:
+        rows = connection.execute("select table_name from information_schema.tables order by 1").fetchall()
+    return tuple(name for (name,) in rows)
 
 
 def file_name(*, is_blinded: bool) -> str:
