@@ -21,7 +21,7 @@ def package(
     """Build the submission package of a snapshot: datasets, define, report, reviewer's guide, manifest.
 
     Who asks is told by the token in METRICIS_TOKEN or in the installation's `notebook.token`; it needs the permissions
-    study:data:export and study:blinded:read. The same snapshot gives the same bytes. Nothing is left when it fails.
+    study:data:export, study:blinded:read and study:records:read. The same snapshot gives the same bytes. Nothing is left when it fails.
     """
     from datamodel.kernel.settings import settings
     from exports.submission.export import export

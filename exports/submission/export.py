@@ -64,13 +64,14 @@ def export(
     Raises
     ------
     RefusedError
-        When the actor may not export data, is blinded, or sees one site only.
+        When the actor may not export data or see form values, is blinded, or sees one site only.
     NotFoundError
         When the study has no such snapshot, or no mapping to SDTM.
     FaultError
         When a package is there and its files were altered; nothing was overwritten.
     """
     require(may(actor, "study:data:export", study=study))
+    require(may(actor, "study:records:read", study=study))  # of whose forms the signatures are told
     if not may(actor, "study:blinded:read", study=study):
         raise RefusedError(_BLINDED)
     membership = actor.membership(study)
