@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validators.library.define import Define, DefineCodelist, Item, Ref, Table
+from validators.library.define import Condition, Define, DefineCodelist, Item, Ref, Table
 from validators.library.define_read import UnreadableDefineError as DefineError
 from validators.library.define_read import read_define as define_of
 
@@ -13,6 +13,26 @@ __all__ = ["DefineError", "DefineFacts", "facts", "read_define"]
 
 #: What Define-XML calls a value that people collected, in 2.0 and 2.1.
 COLLECTED = frozenset({"CRF", "Collected"})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One condition of a where clause: a variable of a dataset against values, by EQ, NE, IN, NOTIN, LT, LE, GT or GE."""
+
+    dataset: str
+    variable: str
+    comparator: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a variable is under any of its clauses, each of conditions that must all hold; `faults` say what cannot be known."""
+
+    variable: str
+    clauses: tuple[tuple[Comparison, ...], ...]
+    facts: Mapping[str, Any]
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,8 @@ class DefineFacts:
     variables: Mapping[str, Sequence[Mapping[str, Any]]]
     #: Terms that a sponsor added, by codelist code and name.
     extended: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: What variables are under where clauses, by dataset.
+    levels: Mapping[str, Sequence[Level]] = field(default_factory=dict)
 
     def dataset_row(self, name: str) -> Mapping[str, Any] | None:
         """Facts of a dataset, None where it is not in the file."""
@@ -31,6 +53,10 @@ class DefineFacts:
     def variable_rows(self, name: str) -> Sequence[Mapping[str, Any]]:
         """Facts of the variables of a dataset, in their order."""
         return self.variables.get(name, ())
+
+    def level_rows(self, name: str) -> Sequence[Level]:
+        """What the variables of a dataset are under their where clauses."""
+        return self.levels.get(name, ())
 
     def extensions(self, codelists: Sequence[str]) -> list[str]:
         """Terms that the sponsor added to codelists, or to all with ["ALL"]."""
@@ -56,6 +82,46 @@ def facts(define: Define) -> DefineFacts:
         datasets={one.name: _dataset(one, pairs) for one, pairs in tables},
         variables={one.name: [_variable(ref, item, define) for ref, item in pairs] for one, pairs in tables},
         extended={key: terms for one in define.codelists for key in _keys(one) if (terms := _added(one))},
+        levels=_levels(define, tables),
+    )
+
+
+def _levels(define: Define, tables: Sequence[tuple[Table, list[tuple[Ref, Item]]]]) -> dict[str, list[Level]]:
+    """What variables are under where clauses; conditions are told by dataset and variable instead of by OID."""
+    places = {item.oid: (table.name, item.name) for table, pairs in tables for _, item in pairs}
+    lists = {one.oid: one for one in define.value_lists}
+    clauses = {one.oid: one.conditions for one in define.where_clauses}
+    return {
+        table.name: [
+            _level(item.name, one, define, clauses, own)
+            for _, item in pairs
+            for one in (lists[item.value_list].refs if item.value_list in lists else ())
+        ]
+        for table, pairs in tables
+        for own in [places | {item.oid: (table.name, item.name) for _, item in pairs}]
+    }
+
+
+def _level(
+    variable: str,
+    ref: Ref,
+    define: Define,
+    clauses: Mapping[str, tuple[Condition, ...]],
+    places: Mapping[str, tuple[str, str]],
+) -> Level:
+    item = define.item_of.get(ref.item)
+    known = [clauses[one] for one in ref.where if one in clauses]
+    lost = [f"the where clause {one}" for one in ref.where if one not in clauses]
+    lost += [f"the item {test.item} in a where clause" for tests in known for test in tests if test.item not in places]
+    lost += [] if item else [f"the item {ref.item}"]
+    if lost or item is None:
+        fault = f"The value list of {variable} names {lost[0]}, which the Define-XML does not define."
+        return Level(variable, (), {}, (fault,))
+    facts = _variable(ref, item, define).items()
+    return Level(
+        variable,
+        tuple(tuple(Comparison(*places[one.item], one.comparator, one.values) for one in tests) for tests in known),
+        {key.replace("define_variable_", "define_vlm_", 1): fact for key, fact in facts},
     )
 
 

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from validators.conformance.data import Dataset
 from validators.conformance.joins import joined
+from validators.conformance.levels import VALUE_LEVEL, level_holders, value_levels
 from validators.conformance.result import Results, RuleResult, no_findings
 from validators.conformance.rule import Rule
 from validators.conformance.scope import applies, foreign
@@ -44,7 +46,8 @@ class Run:
         """The table of a rule type on datasets, made once."""
         key = (kind, tuple(one.name for one in parts))
         if key not in self.tables:
-            frame = evaluated(kind, self.source, parts)
+            of_kind = value_levels if kind == VALUE_LEVEL else partial(evaluated, kind)
+            frame = of_kind(self.source, parts)
             constants = attributes(kind, self.source, parts)
             self.tables[key] = Table(frame=frame, prefix=parts[0].prefix, constants=constants, seen=Seen(frame))
         return self.tables[key]
@@ -111,7 +114,8 @@ class Run:
             met = holds(table, rule.check)
             hits = table.frame.select(needed(rule, table)).filter(met) if met.any() else None
             if hits is not None and rule.type.startswith("Value Check"):
-                hits = holders(hits, parts)
+                is_level = rule.type == VALUE_LEVEL
+                hits = level_holders(hits, self.source, parts) if is_level else holders(hits, parts)
         except (SkipError, MissingError) as error:
             yield from refused(rule, parts, "skipped", str(error), started)
             return
