@@ -1,7 +1,8 @@
 """Values under the where clauses of a Define-XML: what a rule on value-level metadata is tested on."""
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import and_, ge, gt, le, lt, or_
 from typing import Any, Final
 
 import polars as pl
@@ -36,10 +37,10 @@ LOOKS: Final[Mapping[str, str]] = {
     "intervalDatetime": f"({_PARTIAL}|{_DURATION})/({_PARTIAL}|{_DURATION})",
 }
 _ORDER: Final[Mapping[str, Callable[[Any, Any], pl.Expr]]] = {
-    "LT": operator.lt,
-    "LE": operator.le,
-    "GT": operator.gt,
-    "GE": operator.ge,
+    "LT": lt,
+    "LE": le,
+    "GT": gt,
+    "GE": ge,
 }
 _NUMBERS: Final = ("integer", "float")
 
@@ -118,18 +119,11 @@ def _values(part: Part, level: Level) -> pl.Series:
 
 
 def _under(part: Part, level: Level) -> pl.Series:
-    """Which records are under any of the clauses; without a clause all are."""
-    height = part.frame.height
-    everyone, nobody = (pl.repeat(one, height, dtype=pl.Boolean, eager=True) for one in (True, False))
-    if not level.clauses:
-        return everyone
-    held = nobody
-    for clause in level.clauses:
-        met = everyone
-        for one in clause:
-            met &= _met(part, one)
-        held |= met
-    return held
+    """Which records are under any of the clauses; without a clause, and under one without conditions, all are."""
+    if not level.clauses or not all(level.clauses):
+        return pl.repeat(value=True, n=part.frame.height, dtype=pl.Boolean, eager=True)
+    clauses = [reduce(and_, (_met(part, one) for one in clause)) for clause in level.clauses]
+    return reduce(or_, clauses)
 
 
 def _met(part: Part, test: Comparison) -> pl.Series:
@@ -139,7 +133,11 @@ def _met(part: Part, test: Comparison) -> pl.Series:
         )
     if test.variable not in part.variables:
         raise SkipError(f"A where clause of {part.name} is on {test.variable}, which the dataset does not have.")
-    return compared(part.frame.get_column(test.variable), _column(part, test.variable), test)
+    key = f"met {test}"
+    if key not in part.known:  # the results of a test share their clause
+        part.known[key] = compared(part.frame.get_column(test.variable), _column(part, test.variable), test)
+    met: pl.Series = part.known[key]
+    return met
 
 
 def compared(values: pl.Series, texts: pl.Series, test: Comparison) -> pl.Series:

@@ -10,8 +10,10 @@ from typing import Any, Final
 import polars as pl
 import yaml
 
+from validators.conformance.define import DefineFacts
 from validators.conformance.rule import Rule, RuleError, read_rule
 from validators.datasets.shape import Dataset, Variable
+from validators.sdtm.defines import define_of
 
 #: Categories of checks, as users of other validators know them.
 CATEGORIES: Final = (
@@ -52,6 +54,12 @@ class Entry:
     def conforming(self) -> tuple[Dataset, ...]:
         """Datasets that conform."""
         return _datasets(self._read().get("Conforming", {}))
+
+    @property
+    def define(self) -> DefineFacts | None:
+        """What the Define-XML of both examples says, None where the check asks for none."""
+        said = self._read().get("Define")
+        return define_of(said) if said else None
 
     def _read(self) -> Mapping[str, Any]:
         found: Mapping[str, Any] = (yaml.load(self.examples, Loader=_LOADER) or {}).get("Examples") or {}  # noqa: S506

@@ -29,8 +29,8 @@ def terminology_of(entry: Entry) -> Terminology:
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.rule.id)
 def test_a_check_finds_its_violation_and_nothing_in_what_conforms(entry: Entry) -> None:
     library = Library.bundled(terminology=terminology_of(entry))
-    violating = list(run([entry.rule], entry.violating, library))
-    conforming = list(run([entry.rule], entry.conforming, library))
+    violating = list(run([entry.rule], entry.violating, library, define=entry.define))
+    conforming = list(run([entry.rule], entry.conforming, library, define=entry.define))
     assert sum(one.count for one in violating) > 0, [(one.status, one.reason) for one in violating]
     assert sum(one.count for one in conforming) == 0
     assert any(one.status == "ok" for one in conforming), [one.reason for one in conforming]
