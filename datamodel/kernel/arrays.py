@@ -20,10 +20,13 @@ _EMPTY: Final = struct.Struct("!iiI")
 _SIZE: Final = struct.Struct("!i")
 
 
-class Packed(bytes):
+class Packed:
     """A column as the bytes of an array; the type says of what."""
 
-    __slots__ = ()
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
 
 
 class Texts(Packed):
@@ -84,7 +87,7 @@ def ids(values: Sequence[UUID]) -> Ids:
 def numbers(values: Sequence[int]) -> Numbers:
     """Return a column of whole numbers of 32 bits; struct.error for one that is too large."""
     body = struct.pack(f"!{2 * len(values)}i", *chain.from_iterable(zip(repeat(4), values, strict=False)))
-    return _whole(Numbers, len(values), body)
+    return _whole(Numbers, len(values), [body])
 
 
 def flags(values: Sequence[bool]) -> Flags:
@@ -94,12 +97,13 @@ def flags(values: Sequence[bool]) -> Flags:
 
 def _sized[P: Packed](kind: type[P], items: Sequence[bytes]) -> P:
     sizes: Iterable[bytes] = map(_SIZE.pack, map(len, items))
-    return _whole(kind, len(items), b"".join(chain.from_iterable(zip(sizes, items, strict=True))))
+    return _whole(kind, len(items), chain.from_iterable(zip(sizes, items, strict=True)))
 
 
-def _whole[P: Packed](kind: type[P], count: int, body: bytes) -> P:
+def _whole[P: Packed](kind: type[P], count: int, parts: Iterable[bytes]) -> P:
+    """Return the array, put together once: a column of documents is megabytes."""
     item = _TYPES[kind][0]
-    return kind(_HEAD.pack(1, 0, item, count, 1) + body if count else _EMPTY.pack(0, 0, item))
+    return kind(b"".join(chain([_HEAD.pack(1, 0, item, count, 1)], parts)) if count else _EMPTY.pack(0, 0, item))
 
 
 class _Dumper(Dumper):
@@ -108,7 +112,7 @@ class _Dumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: Packed) -> Buffer:
-        return obj
+        return obj.raw
 
 
 def _register() -> None:
