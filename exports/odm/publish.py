@@ -13,7 +13,9 @@ from datamodel.kernel.unit import UnitOfWork, reading, unit_of_work
 from datamodel.study import actions as studies
 from datamodel.study import reads
 from datamodel.study.protocol import Protocol
+from exports.odm.design_in import is_redcap
 from exports.odm.load import Loaded
+from exports.odm.shape import Departure
 
 #: Departures that say that the file is not whole: what it names is not in it.
 _NOT_WHOLE: Final = frozenset({"unknown OID"})
@@ -85,7 +87,8 @@ def _whole_design(loaded: Loaded) -> Protocol:
             f"{name} has no design, or names no field that holds the participant's code. Nothing was published. "
             "Ask for the file with its metadata (a MetaDataVersion)."
         )
-    missing = [one for one in loaded.file.departures if one.kind in _NOT_WHOLE]
+    known = _of_redcap if is_redcap(loaded.file) else lambda _: False
+    missing = [one for one in loaded.file.departures if one.kind in _NOT_WHOLE and not known(one)]
     if missing:
         raise BadInputError(
             f"{name} names {len(missing):,} things that it does not define: {_some([f'{one.place} ({one.detail})' for one in missing])}. "
@@ -93,6 +96,11 @@ def _whole_design(loaded: Loaded) -> Protocol:
             "--into lists every place and gives the data."
         )
     return loaded.design
+
+
+def _of_redcap(one: Departure) -> bool:
+    """Say whether this is an item that REDCap writes beside the fields of a project without defining it."""
+    return one.place.startswith("redcap_") or one.place.endswith("_timestamp")
 
 
 def _present(unit: UnitOfWork[Actor], study: str) -> reads.Design | None:

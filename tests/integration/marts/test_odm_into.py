@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -234,6 +235,14 @@ def test_a_file_that_is_not_whole_leaves_nothing_and_says_what_to_do(new, file, 
         assert designs(new) == []
         assert acts(new) == before
         assert not list(tmp_path.glob("*read*"))
+
+
+def test_a_project_file_of_redcap_is_taken_with_the_items_that_it_never_defines(new):
+    project = Path(__file__).parents[2] / "unit/simulators/redcap/project.xml"
+    assert "redcap_data_access_group" in project.read_text(encoding="utf-8")
+    told = said(project, "--into", NEW)
+    assert "unknown OID: redcap_data_access_group" in told
+    assert [(one.version, one.status) for one in designs(new)] == [(1, "published")]
 
 
 def test_who_may_not_and_a_study_that_is_not_there_or_is_redcaps_are_told_before_the_file_is_read(new, tmp_path):
