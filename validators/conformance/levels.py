@@ -1,6 +1,6 @@
 """Values under the where clauses of a Define-XML: what a rule on value-level metadata is tested on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import reduce
 from operator import and_, ge, gt, le, lt, or_
 from typing import Any, Final
@@ -74,7 +74,10 @@ def value_levels(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
         pl.concat(found)
         .join(facts, on=LEVEL, how="left", maintain_order="left")
         .with_columns(
-            pl.lit(0, dtype=pl.Int32).alias(PART), pl.lit(None, dtype=pl.Int64).alias(ROW), _length(), _is_of_type()
+            pl.lit(0, dtype=pl.Int32).alias(PART),
+            pl.lit(None, dtype=pl.Int64).alias(ROW),
+            _length(),
+            _is_of_type(set(facts.get_column("define_vlm_data_type"))),
         )
         .with_columns(_is_short_enough())
     )
@@ -169,11 +172,13 @@ def _length() -> pl.Expr:
     return length.cast(pl.Float64).alias("variable_value_length")
 
 
-def _is_of_type() -> pl.Expr:
+def _is_of_type(types: Collection[str]) -> pl.Expr:
     """Whether a value is of the type that it has under its clause; what is missing is of any."""
     kind, value = pl.col("define_vlm_data_type"), pl.col("variable_value")
     fits = pl.lit(value=True)
     for one, looks in LOOKS.items():
+        if one not in types:
+            continue
         fits = pl.when(kind == one).then(value.str.contains(f"^({looks})$")).otherwise(fits)
     return ((value == "") | fits).alias("type_check")
 

@@ -321,6 +321,8 @@ def defined_datasets(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
 def values_define(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     """Values with what the Define-XML says of their variables."""
     known = define_rows(source.define, parts[0])
+    if not known:
+        raise SkipError(f"The Define-XML does not have variables of the dataset {parts[0].name}.")
     facts = fact_table(list(known.values())).drop(ROW, PART)
     return values(parts[:1]).join(
         facts,

@@ -174,3 +174,10 @@ def test_dates_are_compared_by_their_letters_and_an_unknown_comparison_is_told()
     assert compared(days, days, Comparison("VS", "VSDTC", "GT", ("2026-01-31",))).to_list() == [False, True, False]
     with pytest.raises(UnsupportedError, match="EQ, NE, IN, NOTIN, LT, LE, GT, GE"):
         compared(days, days, Comparison("VS", "VSDTC", "~", ("x",)))
+
+
+def test_a_dataset_that_the_define_does_not_have_is_a_skip_for_checks_of_its_values():
+    one = rule(condition("variable_value", "empty"), Rule_Type="Value Check against Define XML Variable")
+    [result] = results(one, dataset("CM", CMTRT=["x"]), define=WHOLE)
+    assert (result.status, result.count) == ("skipped", 0)
+    assert "does not have variables of the dataset CM" in result.reason
