@@ -178,7 +178,7 @@ def revisions(trial, study):
     return pl.DataFrame([tuple(row) for row in rows], orient="row")
 
 
-def test_the_same_file_again_changes_nothing(new, file):
+def test_the_same_file_again_changes_nothing_and_another_design_only_what_was_asked(new, file, tmp_path):
     said(file, "--into", NEW)
     before, entries = designs(new), acts(new)
     result = asked(file, "--into", NEW, "--json")
@@ -187,9 +187,6 @@ def test_the_same_file_again_changes_nothing(new, file):
     assert json.loads(result.stdout)["design"]["forms"] == len(PROTOCOL.forms)
     assert (designs(new), acts(new)) == (before, entries)
 
-
-def test_another_design_takes_the_place_only_when_asked_and_what_changes_is_said(new, file, tmp_path):
-    said(file, "--into", NEW)
     other = tmp_path / "other.xml"
     changed = file.read_text(encoding="utf-8").replace(
         'Context="metricis.label" Name="Smokes?"', 'Context="metricis.label" Name="Smoker?"'
@@ -237,15 +234,7 @@ def test_a_file_that_is_not_whole_leaves_nothing_and_says_what_to_do(new, file, 
         assert not list(tmp_path.glob("*read*"))
 
 
-def test_a_project_file_of_redcap_is_taken_with_the_items_that_it_never_defines(new):
-    project = Path(__file__).parents[2] / "unit/simulators/redcap/project.xml"
-    assert "redcap_data_access_group" in project.read_text(encoding="utf-8")
-    told = said(project, "--into", NEW)
-    assert "unknown OID: redcap_data_access_group" in told
-    assert [(one.version, one.status) for one in designs(new)] == [(1, "published")]
-
-
-def test_who_may_not_and_a_study_that_is_not_there_or_is_redcaps_are_told_before_the_file_is_read(new, tmp_path):
+def test_rights_are_asked_before_the_file_is_read_and_redcaps_project_file_is_taken(new, tmp_path):
     nonsense = tmp_path / "study.xml"
     nonsense.write_text("This is never looked at.")
     result = asked(nonsense, "--into", STUDY)
@@ -253,3 +242,7 @@ def test_who_may_not_and_a_study_that_is_not_there_or_is_redcaps_are_told_before
     with pytest.raises(RefusedError, match=r"has its design from REDCap.*Change the dictionary in REDCap"):
         ready(new.url, new.service, study=STUDY)
     assert isinstance(asked(nonsense, "--into", "nowhere").exception, RefusedError)
+    # REDCap writes items beside the fields of a project, such as this one, and never defines them
+    project = Path(__file__).parents[2] / "unit/simulators/redcap/project.xml"
+    assert "unknown OID: redcap_data_access_group" in said(project, "--into", NEW)
+    assert [(one.version, one.status) for one in designs(new)] == [(1, "published")]

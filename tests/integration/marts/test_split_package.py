@@ -132,14 +132,7 @@ def test_a_finding_in_a_part_of_supp_leads_to_its_record_form_and_field(trial, p
         assert traced(of_one, alone, frames).equals(lines.filter(pl.col("dataset") == one.dataset))
     assert traceable(snapshot, "AEXX", spec) == {}
 
-
-def test_such_a_finding_becomes_a_question_on_its_form(trial, package, specs, tmp_path):
-    details = pl.DataFrame(json.loads((package / "validation" / "report.json").read_text())["details"])
-    snapshot = open_snapshot(trial.folder, STUDY, unblinded=True)
-    parts = split_datasets(build_snapshot(snapshot, load_spec(STUDY, folder=specs)))
     manager = Actor(id=new_id(), kind="staff", name="A manager", memberships=(Membership(STUDY, "data_manager"),))
     with unit_of_work(trial.url, manager) as unit:
-        done = raise_as_queries(
-            unit, study=STUDY, findings=findings_of(details), datasets=parts, frames=frames_of(snapshot)
-        )
+        done = raise_as_queries(unit, study=STUDY, findings=findings_of(details), datasets=parts, frames=frames)
     assert (done.opened, done.left) == (3, 0)
