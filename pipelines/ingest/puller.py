@@ -142,6 +142,7 @@ def _contracts(run: Run) -> Iterator[tuple[Contract, frozenset[str]]]:
             contract = contract_of(
                 form, record_field=protocol.record_field, missing_codes=protocol.missing_codes, left_out=left_out
             )
+            run.undecided |= {(form.name, name): why for name, why in contract.undecided}
             yield contract, _blinded(form)
 
 

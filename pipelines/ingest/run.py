@@ -63,6 +63,8 @@ class Run:
     vanished: list[str] = field(default_factory=list, repr=False)
     counts: Counts = field(default_factory=Counts, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
+    #: required fields of which it cannot be told when they are asked (form and field), and why
+    undecided: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def expected(self, forms: set[str]) -> set[str]:
         """Return the records of which REDCap must send something when asked for these forms.

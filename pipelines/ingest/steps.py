@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import polars as pl
@@ -95,7 +95,7 @@ def finish(run: Run) -> IngestSummary:
         )
     with run.unit() as unit:
         position = ledger.seal(unit.session)
-        runs.succeed(unit, run.id, position=position, sentence=_sentence(run.counts))
+        runs.succeed(unit, run.id, position=position, sentence=_sentence(run.counts, run.undecided))
     counts = run.counts
     return IngestSummary(
         rows_in=counts.rows_in,
@@ -205,7 +205,13 @@ def _pull_key(run: Run) -> str:
     return hashlib.sha256("\x1f".join([run.protocol.fingerprint, *run.ids]).encode()).hexdigest()
 
 
-def _sentence(counts: Counts) -> str:
-    if not counts.rows_changed:
-        return f"{counts.rows_in:,} form instances were checked; nothing had changed."
-    return f"{counts.rows_in:,} form instances were checked; {counts.rows_changed:,} were new or changed."
+def _sentence(counts: Counts, undecided: Mapping[tuple[str, str], str]) -> str:
+    changed = f"{counts.rows_changed:,} were new or changed" if counts.rows_changed else "nothing had changed"
+    told = f"{counts.rows_in:,} form instances were checked; {changed}."
+    if undecided:
+        (form, field), why = next(iter(undecided.items()))
+        told += (
+            f" Not checked: whether {len(undecided)} required {'field is' if len(undecided) == 1 else 'fields are'} filled "
+            f"when asked (first: {field} of {form}; its condition {why})."
+        )
+    return told

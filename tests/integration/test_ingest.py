@@ -50,6 +50,13 @@ MAPPING = Mapping(
 )
 
 
+SEX = (
+    "select r.values->>'dm_sex' from app.form_revision r join app.form_instance i on i.id = r.instance_id and "
+    "i.revision = r.number join app.participant p on p.id = i.participant_id "
+    "where p.code = :record and i.form_name = 'demographics'"
+)
+
+
 @dataclass
 class Trial:
     simulator: RunningSimulator
@@ -208,6 +215,29 @@ def test_a_code_out_of_its_list_is_rejected_asked_about_and_closed_when_correcte
         _, steps = discrepancy_reads.thread(unit.session, MANAGER, study=STUDY, discrepancy_id=questions(trial)[0].id)
     assert [one.state for one in steps] == ["open", "closed"]
     assert "corrected at its source" in steps[1].text
+
+
+def test_a_required_field_is_asked_for_where_its_branching_shows_it(trial):
+    """A condition on the same form is decided; one that looks at another form is told, never guessed."""
+    trial.sync()
+    record = trial.scalar("select min(code) from app.participant")
+    other = trial.scalar("select max(code) from app.participant")
+    sex = trial.scalar(SEX, record=record)
+    change_field(trial, "subject_number", required_field="y", branching_logic=f"[dm_sex] = '{sex}'")
+    change_field(trial, "country", required_field="y", branching_logic="[baseline_arm_1][visit_date] <> ''")
+    for one in (record, other):
+        slip_in(trial, record=one, field="subject_number", value="")
+    trial.sync()
+    asked = {record} | ({other} if trial.scalar(SEX, record=other) == sex else set())
+    found = questions(trial)
+    assert {(one.participant, one.field, one.rule) for one in found} == {
+        (one, "subject_number", "required_blank") for one in asked
+    }
+    said = trial.scalar("select sentence from app.sync_run order by started_at desc limit 1")
+    assert said.endswith(
+        "Not checked: whether 1 required field is filled when asked (first: country of demographics; its condition looks at "
+        "another event or form, or uses a smart variable)."
+    )
 
 
 def test_a_record_that_redcap_no_longer_has_is_marked_removed(trial):

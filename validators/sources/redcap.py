@@ -11,6 +11,7 @@ from pandera.errors import SchemaErrors
 
 from datamodel.study.protocol import Choice, Form
 from validators.findings import empty, join
+from validators.sources.branching import NotUnderstoodError, condition_of
 from validators.sources.columns import columns_of
 from validators.sources.rules import Rule, rules_of
 
@@ -37,6 +38,8 @@ class Contract:
     complete: str
     columns: tuple[str, ...]
     rules: tuple[Rule, ...]
+    #: required fields of which it cannot be told when they are asked, and why (after “its condition”)
+    undecided: tuple[tuple[str, str], ...] = ()
 
     def schema(self, rules: Sequence[Rule] | None = None) -> pa.DataFrameSchema:
         """Return the pandera schema of this contract (with some of its rules only, when given).
@@ -133,9 +136,28 @@ def contract_of(
         for column in columns_of(field)
         if field.name != record_field and column not in left_out
     ]
-    missing = [choice.code for choice in missing_codes]
-    rules = [rule for field, column in pairs for rule in rules_of(field, column, missing=missing, complete=complete)]
-    return Contract(form.name, complete, tuple(column for _, column in pairs), tuple(rules))
+    missing, columns = [choice.code for choice in missing_codes], tuple(column for _, column in pairs)
+    shown, undecided = _conditions(form, {field.name for field, _ in pairs}, columns)
+    rules = [
+        rule
+        for field, column in pairs
+        for rule in rules_of(field, column, missing=missing, complete=complete, shown=shown.get(field.name))
+    ]
+    return Contract(form.name, complete, columns, tuple(rules), tuple(undecided.items()))
+
+
+def _conditions(
+    form: Form, taken: Collection[str], columns: Collection[str]
+) -> tuple[dict[str, pl.Expr], dict[str, str]]:
+    """Return when each required field with branching logic is asked, and of which it cannot be told."""
+    shown, undecided = dict[str, pl.Expr](), dict[str, str]()
+    for field in form.fields:
+        if field.is_required and field.branching and field.name in taken and field.kind != "checkbox":
+            try:
+                shown[field.name] = condition_of(field.branching, fields=form.fields, columns=columns)
+            except NotUnderstoodError as error:
+                undecided[field.name] = str(error)
+    return shown, undecided
 
 
 def _check(rule: Rule) -> pa.Check:

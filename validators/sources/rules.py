@@ -51,8 +51,13 @@ class Rule:
         return CODES[self.code].reason.format(limit=self.limit)
 
 
-def rules_of(field: Field, column: str, *, missing: Collection[str], complete: str) -> Iterator[Rule]:
-    """Yield the rules of one export column; `complete` is the column of the form's status."""
+def rules_of(
+    field: Field, column: str, *, missing: Collection[str], complete: str, shown: pl.Expr | None = None
+) -> Iterator[Rule]:
+    """Yield the rules of one export column; `complete` is the column of the form's status.
+
+    `shown` says in which rows a field with branching logic is asked; without it, whether such a field is filled is not tested.
+    """
     text = pl.col(column)
     legal = (text == "") | text.is_in(list(missing)) if missing else (text == "")
     if field.kind == "checkbox":
@@ -65,8 +70,10 @@ def rules_of(field: Field, column: str, *, missing: Collection[str], complete: s
         code, holds, limit = shape
         yield Rule(column, field.name, code, legal | holds, limit)
         yield from _range(field, column, text=text, legal=legal | ~holds)
-    if field.is_required and not field.branching:
+    if field.is_required and (shown is not None or not field.branching):
         is_asked = pl.col(complete) == "2"
+        if shown is not None:
+            is_asked &= shown
         yield Rule(column, field.name, "required_blank", (text != "") | ~is_asked)
 
 

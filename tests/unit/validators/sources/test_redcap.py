@@ -33,7 +33,10 @@ CONTRACT = contract_of(
 
 def frame(*rows):
     blank = dict.fromkeys((*KEYS, CONTRACT.complete, *CONTRACT.columns), "") | {"@event_repeat": 0, "@form_repeat": 0}
-    full = [blank | {"@record": f"R{n}", CONTRACT.complete: "2", "sex": "1"} | row for n, row in enumerate(rows)]
+    full = [
+        blank | {"@record": f"R{n}", CONTRACT.complete: "2", "sex": "1", "hidden": "x"} | row
+        for n, row in enumerate(rows)
+    ]
     return pl.DataFrame(full, schema_overrides={"@event_repeat": pl.Int32, "@form_repeat": pl.Int32})
 
 
