@@ -79,7 +79,14 @@ def _add_account(unit: UnitOfWork[Actor], *, account_id: UUID, kind: str, name: 
         unit,
         "access.create_account",
         subject=f"account:{account_id}",
-        change={"new": {"kind": kind, "name": name, "has_password": fields.get("password_hash") is not None}},
+        change={
+            "new": {
+                "kind": kind,
+                "name": name,
+                "has_password": fields.get("password_hash") is not None,
+                "is_administrator": bool(fields.get("is_administrator")),
+            }
+        },
     )
     return account_id
 

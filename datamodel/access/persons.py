@@ -36,7 +36,7 @@ def make_account(
         "access.create_account",
         subject=f"account:{account_id}",
         role=unit.actor.role(study),
-        change={"new": {"kind": kind, "name": name, "has_password": False}},
+        change={"new": {"kind": kind, "name": name, "has_password": False, "is_administrator": False}},
     )
     enlist(unit, account_id=account_id, study=study, role=kind)
     return account_id

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from datamodel.audit import ledger
-from datamodel.checkpoints import rows, store
+from datamodel.checkpoints import held, rows, store
 from datamodel.checkpoints.heads import Record, Tree
 from datamodel.checkpoints.note import Head, Identity, read, signed
 from datamodel.checkpoints.store import Entry, Kept
@@ -160,8 +160,9 @@ class Sealer:
                 new = rows.to_attest(session, after, position) if after < position else None
                 columns = rows.tables(session) if new else {}
                 found = rows.digests(session, columns, new=new) if new else {}
+                changing = held.said(session, after=upto, upto=position) if new else {"held": {}}
             self._attested = position
-            if not found:
+            if not found and not changing["held"]:
                 return False
             with unit_of_work(self.url, _KEEPER) as unit:
                 ledger.record(
@@ -171,8 +172,10 @@ class Sealer:
                     change={
                         "from": upto + 1,
                         "to": position,
+                        "form": rows.FORM,
                         "tables": columns,
                         "rows": {str(event): digest for event, digest in sorted(found.items())},
+                        **changing,
                     },
                 )
         return True

@@ -1,7 +1,7 @@
 """The whole ledger against itself, against every signed head, and against the record outside the database."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -11,24 +11,33 @@ from sqlalchemy.orm import Session
 from datamodel.audit.canonical import leaf_hash
 from datamodel.audit.merkle import HASH_BYTES, Range
 from datamodel.audit.verify import DigestCheck, Problem, Verdict, entries, out_of_order
-from datamodel.checkpoints import rows, store
+from datamodel.checkpoints import held, rows, store
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.note import Head, Identity, read, wrong
 from datamodel.kernel.errors import BadInputError
 
+#: Yields study id (or ""), position and detail of what is not as it must be.
+StateCheck = Callable[[Session], Iterator[tuple[str, int, str]]]
 #: Problems of heads come after problems of entries: what was altered is told before what it contradicts.
 _OF_HEADS: Final = frozenset({"checkpoint", "signature", "identity", "record"})
 
 
-def verify(session: Session, record: Record, *, digests: dict[str, DigestCheck] | None = None) -> Verdict:
+def verify(
+    session: Session,
+    record: Record,
+    *,
+    digests: dict[str, DigestCheck] | None = None,
+    states: Sequence[StateCheck] = (),
+) -> Verdict:
     """Verify every sealed event, every tree, every checkpoint and its signatures; problems come first bad position first.
 
-    `digests` maps an action to the check of the rows it wrote; the rooms that write in bulk provide them.
+    `digests` maps an action to the check of the rows it wrote; the rooms that write in bulk provide them. `states` look at what
+    follows from the ledger or from rows that are never changed: who has which role, where a form stands.
     """
     identity = record.identity()
     if identity is None:
         return _without_identity(session, record, digests)
-    return _Run(session, record, identity).verify(digests or {})
+    return _Run(session, record, identity).verify(digests or {}, states)
 
 
 def _without_identity(session: Session, record: Record, digests: dict[str, DigestCheck] | None) -> Verdict:
@@ -112,13 +121,14 @@ class _Run:
         for study in (None, *record.studies(identity)):
             self._take_record(study)
 
-    def verify(self, digests: dict[str, DigestCheck]) -> Verdict:
+    def verify(self, digests: dict[str, DigestCheck], states: Sequence[StateCheck] = ()) -> Verdict:
         self._heads()
-        checked, attested = 0, rows.Attested()
+        checked, attested, changing = 0, rows.Attested(), held.Held()
         for row, found in entries(self.session, digests):
             checked += 1
             if not found and row.action in {rows.ACTION, "records.redact"}:
                 attested.take(row.action, row.change)
+                changing.take(row.action, row.change)
             # Whose entry it was that is gone, the record outside knows; the next one's study would mislead.
             self.problems += [Problem("" if one[1] == "gap" else self._study(row), *one) for one in found]
             leaf = bytes(row.leaf) if row.id is None else leaf_hash(bytes(row.body))
@@ -135,7 +145,11 @@ class _Run:
         self.problems += self._damage()
         self.problems += [
             Problem(self._code(UUID(study) if study else None), position, "rows", detail)
-            for study, position, detail in rows.differences(self.session, attested)
+            for study, position, detail in (
+                *rows.differences(self.session, attested),
+                *held.differences(self.session, changing),
+                *(found for state in states for found in state(self.session)),
+            )
         ]
         return Verdict(checked=checked, problems=tuple(sorted(map(self._named, self.problems), key=_order)))
 

@@ -261,7 +261,8 @@ def _rights(run: _Run, table: str, guard: Guard) -> None:
             verbs += ["delete"]
         run(f"grant {', '.join(verbs)} on app.{table} to {run.app}")
     if _is_sealed(guard):
-        run(f"grant select on app.{table} to {run.sealer}")
+        seen = f" ({', '.join(guard.sealer_sees)})" if guard.sealer_sees else ""
+        run(f"grant select{seen} on app.{table} to {run.sealer}")
     if guard.sealer == "writes":
         run(f"grant insert on app.{table} to {run.sealer}")
 

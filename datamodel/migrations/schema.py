@@ -67,8 +67,11 @@ class Guard(NamedTuple):
     through: tuple[str, str] | None = None
     #: only those who may see blinded data of the study see its rows
     is_blinded: bool = False
-    #: what the sealer may do; append-only tables are read by it in any case, as verification needs them
+    #: what the sealer may do; append-only tables are read by it in any case, as verification needs them.
+    #: What it reads of the others is what it vouches for (`checkpoints.held`) or holds against the ledger.
     sealer: Literal["", "reads", "writes"] = ""
+    #: the columns that it reads; empty: all
+    sealer_sees: tuple[str, ...] = ()
     #: columns that change without an event (when somebody was last seen, how far a run is)
     free: tuple[str, ...] = ()
     #: the application may remove rows (never of an append-only table)
@@ -81,8 +84,8 @@ class Guard(NamedTuple):
 #: One entry for each table; a test fails for a table without one.
 GUARDS: dict[str, Guard] = {
     # who acts
-    "account": Guard("door"),
-    "membership": Guard("door"),
+    "account": Guard("door", sealer="reads", sealer_sees=("id", "kind", "name", "is_administrator", "is_active")),
+    "membership": Guard("door", sealer="reads"),
     "session": Guard("door", free=("seen_at",)),
     "access_token": Guard("door", free=("used_at",)),
     "credential_profile": Guard("door"),
@@ -110,17 +113,17 @@ GUARDS: dict[str, Guard] = {
     "checkpoint": Guard("open", is_append_only=True, is_regulated=False, sealer="writes"),
     # studies
     "study": Guard("study", sealer="reads"),
-    "site": Guard("study"),
-    "design": Guard("study"),
+    "site": Guard("study", sealer="reads"),
+    "design": Guard("study", sealer="reads"),
     "study_standards": Guard("study", is_append_only=True),
     "redcap_connection": Guard("study", free=("last_good_at", "last_good_position")),
     "sync_run": Guard("study", is_regulated=False, through=("connection_id", "redcap_connection")),
     "sync_batch": Guard("study", is_regulated=False, through=("run_id", "sync_run")),
     "sync_request": Guard("study", through=("connection_id", "redcap_connection"), free=("taken_at", "run_id")),
     # participants and what hangs on them
-    "participant": Guard("participant"),
+    "participant": Guard("participant", sealer="reads"),
     "participant_status": Guard("participant", is_append_only=True),
-    "participant_arm": Guard("participant", is_blinded=True),
+    "participant_arm": Guard("participant", is_blinded=True, sealer="reads"),
     # that an arm was revealed to one person, never which; a trigger asks whether it may be
     "arm_reveal": Guard("participant", is_append_only=True),
     "arm_reveal_shown": Guard("participant", is_append_only=True),
@@ -131,15 +134,15 @@ GUARDS: dict[str, Guard] = {
     "signature": Guard("participant", is_append_only=True),
     "signature_void": Guard("participant", is_append_only=True),
     "form_redaction": Guard("participant", is_append_only=True),
-    "discrepancy": Guard("participant"),
+    "discrepancy": Guard("participant", sealer="reads"),
     "discrepancy_step": Guard("participant", is_append_only=True, through=("discrepancy_id", "discrepancy")),
-    "consent_version": Guard("study"),
+    "consent_version": Guard("study", sealer="reads"),
     "consent_signature": Guard("participant", is_append_only=True),
     "consent_decline": Guard("participant", is_append_only=True),
     "consent_withdrawal": Guard("participant", is_append_only=True),
-    "battery": Guard("study"),
-    "task_assignment": Guard("participant"),
-    "assessment_session": Guard("participant"),
+    "battery": Guard("study", sealer="reads"),
+    "task_assignment": Guard("participant", sealer="reads"),
+    "assessment_session": Guard("participant", sealer="reads"),
     "assessment_trial": Guard(
         "participant", is_append_only=True, is_bulk=True, through=("session_id", "assessment_session")
     ),
@@ -148,7 +151,7 @@ GUARDS: dict[str, Guard] = {
     "critical_field": Guard("study", is_append_only=True),
     "change_review": Guard("participant", is_append_only=True, through=("instance_id", "form_instance")),
     "participant_identity": Guard("participant"),
-    "caregiver": Guard("participant"),
+    "caregiver": Guard("participant", sealer="reads"),
     "rehearsal": Guard("study"),
     "rehearsal_copy": Guard("study"),
     # wrapped keys: worth nothing without the root key, and needed wherever something sealed is read

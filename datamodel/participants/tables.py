@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
@@ -51,6 +51,8 @@ class AllocationRow(Base):
     participant_id: Mapped[UUID] = mapped_column(ForeignKey(ParticipantRow.id), primary_key=True)
     arm_code: Mapped[str] = mapped_column(Text)
     arm_label: Mapped[str] = mapped_column(Text)
+    #: random, so that the digest of the row by which the ledger vouches for it tells nobody the arm
+    nonce: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     event_id: Mapped[UUID] = mapped_column(ForeignKey("app.audit_event.id", deferrable=True, initially="DEFERRED"))
 
 

@@ -154,7 +154,8 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
         },
     )
     unit.session.execute(
-        text(_BLOT), {"value": value, "removed": REMOVED, "ids": list({one.discrepancy_id for one in quoting})}
+        text(_BLOT),
+        {"value": value, "removed": REMOVED, "ids": list({one.discrepancy_id for one in quoting}), "event": event_id},
     )
     unit.session.add_all(
         RedactionRow(
@@ -281,6 +282,6 @@ _REDACT: Final = (
     "cast(:steps as uuid[]), cast(:texts as text[]))"
 )
 _BLOT: Final = (
-    'update app.discrepancy d set "value" = replace(d."value", :value, :removed), '
+    'update app.discrepancy d set "value" = replace(d."value", :value, :removed), event_id = :event, '
     "reason = replace(d.reason, :value, :removed) where d.id = any(:ids)"
 )

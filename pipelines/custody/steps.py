@@ -5,8 +5,9 @@ import logging
 import time
 from typing import Final
 
+from datamodel.access.replay import rights_as_told
 from datamodel.anchors.record import Anchors
-from datamodel.audit.verify import Verdict
+from datamodel.audit.verify import Problem, Verdict
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.sealer import AlteredError, Sealer
 from datamodel.checkpoints.verify import verify
@@ -15,13 +16,16 @@ from datamodel.custody.start import check_start
 from datamodel.kernel.errors import FaultError, TransientFault
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import sealing
-from datamodel.records.digest import DIGESTS
+from datamodel.migrations import guarded
+from datamodel.records.digest import DIGESTS, forms_as_written
 
 logger = logging.getLogger("metricis.ledger")
 #: Seconds between two rounds of sealing.
 TICK: Final = 0.1
 #: Seconds between two looks at the lag, and the wait after something went wrong.
 LOOK: Final = 5.0
+#: What follows from the ledger, and is held against it.
+STATES: Final = (rights_as_told, forms_as_written)
 
 
 def ready() -> None:
@@ -37,7 +41,7 @@ def seal(url: str) -> int:
 
 
 def verify_all(url: str) -> Verdict:
-    """Seal, then verify the ledger, its heads, and the rows whose digests it carries.
+    """Seal, then verify the ledger, its heads, the rows that it vouches for, and the database's guards.
 
     What keeps the sealer from sealing is found by the verification, so it is no reason not to verify.
     """
@@ -47,8 +51,9 @@ def verify_all(url: str) -> Verdict:
         logger.critical("%s", error)
     record = Record(settings().home)
     with sealing(url) as session:
-        found = verify(session, record, digests=DIGESTS)
-    return Verdict(checked=found.checked, problems=(*found.problems, *Anchors(record).problems()))
+        found = verify(session, record, digests=DIGESTS, states=STATES)
+        altered = [Problem("", 0, "guards", detail) for detail in guarded.differences(session)]
+    return Verdict(checked=found.checked, problems=(*found.problems, *altered, *Anchors(record).problems()))
 
 
 async def keep_sealing(url: str, stop: asyncio.Event) -> None:

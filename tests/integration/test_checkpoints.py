@@ -304,6 +304,7 @@ def test_the_commands_verify_prove_and_say_who_signs(database_url, owner_url, ho
     with psycopg.connect(owner_url) as connection:
         connection.execute("alter table app.audit_event disable trigger user")
         connection.execute("update app.audit_event set role = 'forged' where seq = 2")
+        connection.execute("alter table app.audit_event enable trigger user")
     done = CLI.invoke(app, ["ledger", "verify", "--json"])
     found = json.loads(done.output)
     assert (done.exit_code, found["ok"], found["checked"]) == (1, False, 2)

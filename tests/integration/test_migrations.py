@@ -2,9 +2,10 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.orm import Session
 
 from datamodel.kernel.database import SCHEMA, engine_for
-from datamodel.migrations import run
+from datamodel.migrations import guarded, run
 from datamodel.migrations.roles import Roles
 from datamodel.migrations.schema import GUARDS, METADATA
 
@@ -29,6 +30,12 @@ def test_migrating_twice_changes_nothing(owner_url, role):
     url = owner_url.replace("metricis:", f"{Roles()._asdict()[role]}:")
     assert run.state(owner_url) == run.newest()
     assert run.upgrade(url) == run.newest()
+
+
+def test_the_list_of_guards_is_that_of_a_migrated_database(sealer_url):
+    with Session(engine_for(sealer_url)) as session:
+        found = list(guarded.differences(session))
+    assert found == [], "A migration or a guard changed: run `python -m metricis.guards` and commit guards.json."
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
