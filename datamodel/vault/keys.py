@@ -6,6 +6,7 @@ import hashlib
 import os
 import shlex
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -192,12 +193,18 @@ def _password(url: str) -> str:
 
 
 def _key_file(path: Path) -> bytes:
+    """Return the key in a file, made when there is none; of many that make it at once, all get the one that was first."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _decoded(path.read_text("ascii", "replace"), f"The key in {path}")
-    material = os.urandom(KEY_BYTES)
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(material))
-    return material
+    if not path.exists():
+        # Whole and on the disk before it has its name: nobody reads half a key, and a key that sealed something is not lost.
+        fresh = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
+        try:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(base64.b64encode(os.urandom(KEY_BYTES)))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return _decoded(path.read_text("ascii", "replace"), f"The key in {path}")

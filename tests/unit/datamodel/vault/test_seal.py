@@ -1,5 +1,7 @@
 import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -136,3 +138,17 @@ def test_the_key_file_is_made_once_and_private(tmp_path):
     assert load_key(settings).id == load_key(settings).id
     assert (tmp_path / "root.key").stat().st_mode & 0o077 == 0
     assert "material" not in repr(load_key(settings))
+
+
+def test_many_who_start_at_once_get_the_same_key_and_none_reads_half_of_it(tmp_path, monkeypatch):
+    write, barrier = os.fdopen, Barrier(8)
+
+    def slowly(*given, **more):
+        barrier.wait(5)
+        return write(*given, **more)
+
+    monkeypatch.setattr("datamodel.vault.keys.os.fdopen", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = {one.id for one in pool.map(lambda _: load_key(Settings(home=tmp_path)), range(8))}
+    assert len(found) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["root.key"]
