@@ -15,6 +15,8 @@ from exports.sdtm.trace import Origin, origins
 
 #: Columns that `traced` adds.
 _ADDED = ("participant", "event", "form", "event_repeat", "form_repeat", "field")
+#: How a check of values begins its line: the name of a variable, and one of its values.
+_OF_VALUE = ("variable_name", "variable_value")
 
 
 class Finding(NamedTuple):
@@ -40,17 +42,22 @@ class Raised:
 def findings_of(details: pl.DataFrame) -> list[Finding]:
     """Return lines of a report's details as findings; the lines that only count are left out."""
     return [
-        Finding(
-            row["rule"],
-            row["message"],
-            row["dataset"],
-            row["record"],
-            variables := tuple(row["variables"].split(", ")) if row["variables"] else (),
-            values if len(values := tuple(row["values"].split(", "))) == len(variables) else (row["values"],),
-        )
+        Finding(row["rule"], row["message"], row["dataset"], row["record"], *_told(row["variables"], row["values"]))
         for row in details.iter_rows(named=True)
         if row["record"] is not None
     ]
+
+
+def _told(variables: str, values: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+    """Return variables and values of a line of the details; all values as one where they cannot be told apart.
+
+    A check of values tells the variable in `variable_name` and its value in `variable_value`: that variable it is about.
+    """
+    names, parts = tuple(variables.split(", ")) if variables else (), tuple(values.split(", "))
+    if names[:2] == _OF_VALUE and len(parts) >= len(names):
+        rest = len(parts) - len(names) + len(_OF_VALUE)  # a value may hold what separates values
+        return (parts[0], *names[2:]), (", ".join(parts[1:rest]), *parts[rest:])
+    return names, parts if len(parts) == len(names) else (values,)
 
 
 def origin_of(
@@ -71,9 +78,8 @@ def traced(
     """Return lines of a report's details with participant, event, form, repeats and field beside; null where none is."""
     found = []
     for row in details.iter_rows(named=True):
-        variables = tuple(row["variables"].split(", ")) if row["variables"] else ()
-        finding = Finding(row["rule"], row["message"], row["dataset"], row["record"], variables, ())
-        one = origin_of(finding, datasets, frames)
+        told = _told(row["variables"], row["values"])
+        one = origin_of(Finding(row["rule"], row["message"], row["dataset"], row["record"], *told), datasets, frames)
         found.append([getattr(one, name, None) for name in _ADDED])
     schema = dict.fromkeys(_ADDED, pl.String) | {"event_repeat": pl.Int64, "form_repeat": pl.Int64}
     return details.hstack(pl.DataFrame(found, schema=schema, orient="row"))

@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 import yaml
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from datamodel.access.actor import Actor, Membership
@@ -54,6 +55,15 @@ RULE = {
     "Scope": {"Classes": {"Include": ["ALL"]}, "Domains": {"Include": ["SUPP--"]}},
     "Sensitivity": "Record",
 }
+#: A check of values: it tells the variable among its values, and leads to its field all the same.
+OF_VALUES = RULE | {
+    "Core": {"Id": "TRY-000003", "Status": "Published", "Version": "1"},
+    "Check": {
+        "all": [{"name": "variable_value", "operator": "equal_to", "value": "2026-03", "value_is_literal": True}]
+    },
+    "Outcome": {"Message": "March.", "Output Variables": ["variable_name", "variable_value"]},
+    "Rule Type": "Value Check with Variable Metadata",
+}
 
 
 @pytest.fixture
@@ -67,8 +77,10 @@ def specs(tmp_path):
 
 @pytest.fixture
 def rules(tmp_path):
-    (tmp_path / "rules" / "TRY").mkdir(parents=True)
-    (tmp_path / "rules" / "TRY" / "rule.yml").write_text(yaml.safe_dump(RULE))
+    for one in (RULE, OF_VALUES):
+        place = tmp_path / "rules" / one["Core"]["Id"]
+        place.mkdir(parents=True)
+        (place / "rule.yml").write_text(yaml.safe_dump(one))
     return tmp_path / "rules"
 
 
@@ -114,9 +126,10 @@ def test_a_finding_in_a_part_of_supp_leads_to_its_record_form_and_field(trial, p
         ("SUPPAENE", 1, "AESTTXT, 2026-01"),
         ("SUPPAENE", 2, "AESTTXT, 2026-02"),
         ("SUPPAEOT", 2, "AESTTXT, 2026-03"),
+        ("SUPPAEOT", 2, "QVAL, 2026-03"),
     ]
     packaged = json.loads((package / "validation" / "report.json").read_text())
-    assert [one["dataset"] for one in packaged["details"]] == ["SUPPAENE", "SUPPAENE", "SUPPAEOT"]
+    assert [one["dataset"] for one in packaged["details"]] == ["SUPPAENE", "SUPPAENE", "SUPPAEOT", "SUPPAEOT"]
 
     snapshot, spec = open_snapshot(trial.folder, STUDY, unblinded=True), load_spec(STUDY, folder=specs)
     frames, parts = frames_of(snapshot), split_datasets(build_snapshot(snapshot, spec))
@@ -124,6 +137,7 @@ def test_a_finding_in_a_part_of_supp_leads_to_its_record_form_and_field(trial, p
     assert lines.select("participant", "event", "form", "event_repeat", "form_repeat", "field").rows() == [
         ("S-2", "log_arm_1", "events", 0, 1, "started"),
         ("S-2", "log_arm_1", "events", 0, 4, "started"),
+        ("S-2", "log_arm_1", "events", 0, 3, "started"),
         ("S-2", "log_arm_1", "events", 0, 3, "started"),
     ]
     for one in findings_of(details):
@@ -135,4 +149,8 @@ def test_a_finding_in_a_part_of_supp_leads_to_its_record_form_and_field(trial, p
     manager = Actor(id=new_id(), kind="staff", name="A manager", memberships=(Membership(STUDY, "data_manager"),))
     with unit_of_work(trial.url, manager) as unit:
         done = raise_as_queries(unit, study=STUDY, findings=findings_of(details), datasets=parts, frames=frames)
-    assert (done.opened, done.left) == (3, 0)
+        asked = unit.session.execute(
+            text("select rule, value, reason from app.discrepancy where field = 'started'")
+        ).all()
+    assert (done.opened, done.left) == (4, 0)
+    assert ("TRY-000003", "2026-03", "March. (SUPPAEOT: QVAL)") in [tuple(one) for one in asked]
