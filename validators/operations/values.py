@@ -9,6 +9,9 @@ from validators.operations.context import Context, Operation, SkipError, Spec, V
 from validators.operations.groups import RESULT, filtered, grouped, wanted
 from validators.operators.table import MissingError, UnsupportedError, number, text
 
+#: Column that numbers the records of a dataset from 0.
+PLACE = "\x00place"
+
 
 def distinct(context: Context, spec: Spec) -> Value:
     """The values of a variable, each once; a list for the table, or one for each record's group."""
@@ -40,13 +43,17 @@ def referenced(context: Context, spec: Spec, frame: pl.DataFrame) -> list[str]:
 
 
 def record_count(context: Context, spec: Spec) -> Value:
-    """How many records there are, in the dataset or in each record's group."""
-    frame = filtered(context, spec, context.source(spec))
+    """How many records there are, in the dataset or in each record's group.
+
+    A group that the dataset has, but with no record that fits the filter, counts 0; one that it does not have is empty, so that
+    a rule tells the two apart.
+    """
+    whole = context.source(spec)
     if not spec.get("group"):
-        return frame.height
-    ones = pl.Series([1]).new_from_index(0, frame.height)
-    counts = grouped(context, spec, frame, ones, pl.len())
-    return counts.fill_null(0).cast(pl.Float64)
+        return filtered(context, spec, whole).height
+    kept = filtered(context, spec, whole.with_row_index(PLACE)).get_column(PLACE)
+    counted = pl.Series(range(whole.height), dtype=pl.UInt32).is_in(kept.implode())
+    return grouped(context, spec, whole, counted, pl.col(RESULT).sum()).cast(pl.Float64)
 
 
 def aggregate(result: str) -> Operation:
@@ -116,11 +123,11 @@ def variable_is_null(context: Context, spec: Spec) -> Value:
 
 
 def minus(context: Context, spec: Spec) -> Value:
-    """What is in one list and not in another."""
+    """What is in one list and not in another; a value that is missing is in neither."""
     held, taken = one_list(context, spec["name"]), one_list(context, spec.get("subtract") or "")
     if held is None:
         raise MissingError(str(spec["name"]))
-    return [one for one in held if one not in set(taken or ())]
+    return [one for one in held if one not in {*(taken or ()), "", None}]
 
 
 def one_list(context: Context, name: object) -> list[Any] | None:

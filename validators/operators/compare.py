@@ -29,7 +29,8 @@ def compared(table: Table, condition: Condition) -> pl.Series:
     if isinstance(value, str) and not condition.get("value_is_literal"):
         if table.has(value):
             return table.column(value)
-        if value.startswith((WILDCARD, "$")) or value.partition(".")[0] in table.beside:
+        dataset, dot, _ = value.partition(".")
+        if value.startswith((WILDCARD, "$")) or (dot and dataset in table.beside):
             raise MissingError(table.called(value))
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

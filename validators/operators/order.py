@@ -69,7 +69,7 @@ def ordered_by(*, wanted: bool) -> Operator:
 
 
 def ordered_set(*, wanted: bool) -> Operator:
-    """Whether the variable rises from record to record of each group; a group that does not is flagged whole."""
+    """Whether each record has the value that sorting its group would put there; those that are out of place are flagged."""
 
     def test(table: Table, condition: Condition) -> pl.Series:
         frame = pl.DataFrame(
@@ -78,10 +78,10 @@ def ordered_set(*, wanted: bool) -> Operator:
                 "value": table.column(str(condition["name"])),
             }
         )
-        rising = frame.select(
-            (pl.col("value") >= pl.col("value").shift(1).over("group")).fill_null(value=True).all().over("group")
+        in_place = frame.select(
+            pl.col("value").eq_missing(pl.col("value").sort(nulls_last=True).over("group"))
         ).to_series()
-        return rising if wanted else ~rising
+        return in_place if wanted else ~in_place
 
     return test
 
@@ -138,7 +138,11 @@ def sorted_by(*, wanted: bool) -> Operator:
 
 
 def in_order(table: Table, target: pl.Series, group: pl.Series, order: dict[str, Any]) -> pl.Series:
-    """Where the target's place in its group is the place that one variable gives the record."""
+    """Where the target's place in its group is the place that one variable gives the record.
+
+    Records without a value of that variable must be all at the end, or all at the start; the others are placed among themselves, and
+    one that comes between two that it does not fit is out of place too.
+    """
     name = str(order["name"])
     column = table.column(name)
     down = str(order.get("sort_order", "asc")).lower().startswith("d")
@@ -150,11 +154,28 @@ def in_order(table: Table, target: pl.Series, group: pl.Series, order: dict[str,
             "target": sortable(target, descending=False),
             "key": sortable(column, descending=down),
         }
+    ).sort("group", "target", nulls_last=[False, True], maintain_order=True)
+    filled = frame.filter(pl.col("key").is_not_null())
+    by_key = filled.sort("group", "key", "target", nulls_last=[False, False, True], maintain_order=True)
+    before, after = pl.col("key").shift(1).over("group"), pl.col("key").shift(-1).over("group")
+    misfit = (pl.col("key") < before).fill_null(value=False) | (pl.col("key") > after).fill_null(value=False)
+    placed = filled.with_columns(
+        (pl.lit((filled["target"] == by_key["target"]).fill_null(value=True)) & ~misfit).alias("same")
     )
-    by_key = frame.sort("group", "key", "target", nulls_last=[False, last, True], maintain_order=True)
-    by_target = frame.sort("group", "target", nulls_last=[False, True], maintain_order=True)
-    same = by_key.with_columns((by_key["target"] == by_target["target"]).fill_null(value=True).alias("same"))
-    return same.sort("place")["same"] & ~overlapping(column, group)
+    empty = frame.with_columns(settled(frame, last=last).alias("same")).filter(pl.col("key").is_null())
+    return pl.concat([placed, empty]).sort("place")["same"] & ~overlapping(column, group)
+
+
+def settled(frame: pl.DataFrame, *, last: bool) -> pl.Series:
+    """Whether the records without a key are all after, or all before, the others of their group."""
+    empty = pl.col("key").is_null()
+    numbered = frame.with_row_index("row")
+    apart = (
+        pl.col("row").filter(empty).min() > pl.col("row").filter(~empty).max()
+        if last
+        else pl.col("row").filter(empty).max() < pl.col("row").filter(~empty).min()
+    )
+    return numbered.select(apart.over("group").fill_null(value=True)).to_series()
 
 
 ORDER: dict[str, Operator] = {

@@ -111,15 +111,17 @@ def equals(side: Side, *, wanted: bool) -> Operator:
 
 
 def starts(table: Table, condition: Condition) -> pl.Series:
-    """The value begins with another."""
+    """The value begins with another one that is not empty."""
     frame = pl.DataFrame({"a": table.text(str(condition["name"])), "b": text(compared(table, condition))})
-    return frame.select(pl.col("a").str.starts_with(pl.col("b"))).to_series().fill_null(value=False)
+    return (
+        frame.select(pl.col("a").str.starts_with(pl.col("b")) & (pl.col("b") != "")).to_series().fill_null(value=False)
+    )
 
 
 def ends(table: Table, condition: Condition) -> pl.Series:
-    """The value ends with another."""
+    """The value ends with another one that is not empty."""
     frame = pl.DataFrame({"a": table.text(str(condition["name"])), "b": text(compared(table, condition))})
-    return frame.select(pl.col("a").str.ends_with(pl.col("b"))).to_series().fill_null(value=False)
+    return frame.select(pl.col("a").str.ends_with(pl.col("b")) & (pl.col("b") != "")).to_series().fill_null(value=False)
 
 
 def string_part(*, wanted: bool) -> Operator:

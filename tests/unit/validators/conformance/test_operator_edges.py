@@ -175,3 +175,70 @@ def test_what_names_no_value_is_compared_with_the_define_s_fact_of_that_name():
     assert hits(one, data, define=Define()) == [("LB", 1)]
     same = rule(condition("variable_name", "not_equal_to"), Rule_Type="Variable Metadata Check against Define XML")
     assert hits(same, data, define=Define()) == []
+
+
+ORDERED = dataset(
+    "SE",
+    DOMAIN=["SE"] * 7,
+    USUBJID=["1", "1", "1", "1", "2", "2", "2"],
+    SESEQ=[1, 2, 3, 4, 1, 3, 2],
+    SESTDTC=["2024-01-01", "2024-01-02", "", "2024-01-04", "2024-01-03", "2024-01-02", "2024-01-01"],
+    ETCD=["SCRN", "TRT", "", "FU", "", "", "SCRN"],
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (condition("SESEQ", "is_not_ordered_set", "USUBJID"), [6, 7]),
+        (condition("SESEQ", "target_is_not_sorted_by", [{"name": "SESTDTC"}], within="USUBJID"), [3, 5, 6, 7]),
+        (
+            condition(
+                "SESEQ", "target_is_not_sorted_by", [{"name": "SESTDTC", "null_position": "first"}], within="USUBJID"
+            ),
+            [3, 5, 6, 7],
+        ),
+        (
+            condition("SESEQ", "target_is_sorted_by", [{"name": "SESTDTC", "sort_order": "desc"}], within="USUBJID"),
+            [5],
+        ),
+        (condition("SESTDTC", "starts_with", "ETCD"), []),
+    ],
+    ids=lambda value: str(value)[:70],
+)
+def test_the_order_of_records_is_told_record_by_record(one, expected):
+    assert [record for _, record in hits(rule(one), ORDERED)] == expected
+
+
+def test_a_literal_that_is_the_name_of_a_joined_dataset_is_a_literal():
+    dm = dataset("DM", DOMAIN=["DM"], USUBJID=["1"], ARM=["A"])
+    one = rule(
+        condition("DM.DOMAIN", "equal_to", "DM"),
+        Match_Datasets=[{"Name": "DM", "Keys": ["USUBJID"]}],
+        Scope={"Domains": {"Include": ["SE"]}},
+    )
+    assert hits(one, ORDERED, dm) == [("SE", record) for record in (1, 2, 3, 4)]
+
+
+def test_a_group_that_is_not_there_has_no_count_and_one_without_fitting_records_counts_none():
+    dm = dataset("DM", DOMAIN=["DM"] * 3, USUBJID=["1", "2", "3"])
+    count = [{"id": "$n", "operator": "record_count", "domain": "SE", "group": ["USUBJID"], "filter": {"ETCD": "FU"}}]
+    scope = {"Domains": {"Include": ["DM"]}}
+    found = {
+        name: [record for _, record in hits(rule(one, Operations=count, Scope=scope), dm, ORDERED)]
+        for name, one in (
+            ("one", condition("$n", "equal_to", 1)),
+            ("none", condition("$n", "equal_to", 0)),
+            ("absent", condition("$n", "empty")),
+        )
+    }
+    assert found == {"one": [1], "none": [2], "absent": [3]}
+
+
+def test_what_is_missing_is_not_left_over_when_one_list_is_taken_from_another():
+    steps = [
+        {"id": "$held", "operator": "distinct", "name": "ETCD"},
+        {"id": "$taken", "operator": "distinct", "name": "ETCD", "filter": {"USUBJID": "1"}},
+        {"id": "$left", "operator": "minus", "name": "$held", "subtract": "$taken"},
+    ]
+    assert len(hits(rule(condition("$left", "empty"), Operations=steps), ORDERED)) == ORDERED.frame.height
