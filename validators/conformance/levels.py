@@ -17,6 +17,7 @@ from validators.operators.table import UnsupportedError, number, text, unblank
 VALUE_LEVEL: Final = "Value Check against Define XML VLM"
 #: Column that says which of a dataset's levels a value is under.
 LEVEL: Final = "\x00level"
+_SUBJECT: Final = "USUBJID"
 _DATE: Final = r"\d{4}-\d\d-\d\d"
 _TIME: Final = r"\d\d:\d\d(:\d\d(\.\d+)?)?([+-]\d\d:\d\d|Z)?"
 #: A date or time of which parts are missing at the end, or are a hyphen in between.
@@ -53,11 +54,11 @@ def value_levels(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
     SkipError
         Without a Define-XML, without value-level metadata of the dataset, or when a clause cannot be tested on it.
     UnsupportedError
-        When a clause is on a variable of another dataset.
+        When a clause is on a variable of another dataset that does not say one thing of each subject.
     """
     part, levels = parts[0], _levels(source, parts[0])
     found = [
-        _values(part, one)
+        _values(source, part, one)
         .unique()
         .sort()
         .to_frame("variable_value")
@@ -89,8 +90,8 @@ def level_holders(hits: pl.DataFrame, source: Source, parts: Sequence[Part]) -> 
     found: list[pl.DataFrame] = []
     for (place,), rows in hits.partition_by(LEVEL, as_dict=True, maintain_order=True).items():
         one = levels[int(str(place))]
-        records = part.frame.get_column(ROW).filter(_under(part, one))
-        held = pl.DataFrame([records, _values(part, one).alias("variable_value")])
+        records = part.frame.get_column(ROW).filter(_under(source, part, one))
+        held = pl.DataFrame([records, _values(source, part, one).alias("variable_value")])
         found.append(rows.drop(ROW).join(held, on="variable_value", how="inner", maintain_order="right"))
     numbered = pl.concat(found).with_columns(pl.col(ROW).cast(pl.Float64).alias("row_number"))
     return numbered.select(*hits.columns, "row_number")
@@ -117,30 +118,45 @@ def _column(part: Part, name: str) -> pl.Series:
     return column
 
 
-def _values(part: Part, level: Level) -> pl.Series:
-    return _column(part, level.variable).filter(_under(part, level))
+def _values(source: Source, part: Part, level: Level) -> pl.Series:
+    return _column(part, level.variable).filter(_under(source, part, level))
 
 
-def _under(part: Part, level: Level) -> pl.Series:
+def _under(source: Source, part: Part, level: Level) -> pl.Series:
     """Which records are under any of the clauses; without a clause, and under one without conditions, all are."""
     if not level.clauses or not all(level.clauses):
         return pl.repeat(value=True, n=part.frame.height, dtype=pl.Boolean, eager=True)
-    clauses = [reduce(and_, (_met(part, one) for one in clause)) for clause in level.clauses]
+    clauses = [reduce(and_, (_met(source, part, one) for one in clause)) for clause in level.clauses]
     return reduce(or_, clauses)
 
 
-def _met(part: Part, test: Comparison) -> pl.Series:
-    if test.dataset != part.name:
-        raise UnsupportedError(
-            f"A where clause of {part.name} is on {test.variable} of {test.dataset}; clauses on another dataset are not tested."
-        )
-    if test.variable not in part.variables:
-        raise SkipError(f"A where clause of {part.name} is on {test.variable}, which the dataset does not have.")
+def _met(source: Source, part: Part, test: Comparison) -> pl.Series:
     key = f"met {test}"
     if key not in part.known:  # the results of a test share their clause
-        part.known[key] = compared(part.frame.get_column(test.variable), _column(part, test.variable), test)
+        values = _tested(source, part, test)
+        part.known[key] = compared(values, unblank(text(values)), test)
     met: pl.Series = part.known[key]
     return met
+
+
+def _tested(source: Source, part: Part, test: Comparison) -> pl.Series:
+    """The variable that a condition is on, one value a record; of another dataset, what it says of the record's subject."""
+    other = part if test.dataset == part.name else source.study.by_name.get(test.dataset)
+    said = f"A where clause of {part.name} is on {test.variable} of {test.dataset}"
+    if other is None:
+        raise SkipError(f"{said}, which is not there.")
+    if test.variable not in other.variables:
+        raise SkipError(f"{said}, which the dataset does not have.")
+    if other is part:
+        return part.frame.get_column(test.variable)
+    if _SUBJECT not in part.variables or _SUBJECT not in other.variables:
+        raise UnsupportedError(f"{said}, and the two have no {_SUBJECT} in common.")
+    facts = other.frame.select(_SUBJECT, pl.col(test.variable).alias("value"))
+    if facts.get_column(_SUBJECT).is_duplicated().any():
+        raise UnsupportedError(
+            f"{said}, which has several records of a subject; which of them is meant cannot be known."
+        )
+    return part.frame.select(_SUBJECT).join(facts, on=_SUBJECT, how="left", maintain_order="left").get_column("value")
 
 
 def compared(values: pl.Series, texts: pl.Series, test: Comparison) -> pl.Series:

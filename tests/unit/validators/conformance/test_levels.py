@@ -132,8 +132,8 @@ def test_any_of_several_clauses_will_do():
                 items=(Item(f"{RESULT}.HR", "VSORRES", "integer"),),
                 clauses=(clause("HR", (SEX, "EQ", ("F",))),),
             ),
-            "unsupported",
-            "is on SEX of DM; clauses on another dataset are not tested",
+            "skipped",
+            "is on SEX of DM, which is not there",
         ),
         (
             define(
@@ -151,6 +151,24 @@ def test_what_cannot_be_tested_is_never_a_silent_pass(known, status, told):
     assert one.status == status
     assert one.count == 0
     assert re.search(told, one.reason), one.reason
+
+
+OF_SEX = define(
+    level("F"),
+    items=(Item(f"{RESULT}.F", "VSORRES", "integer"),),
+    clauses=(clause("F", (CODE, "EQ", ("HR",)), (SEX, "EQ", ("F",))),),
+)
+
+
+def test_a_clause_on_another_dataset_is_about_the_record_s_subject():
+    vs = dataset("VS", USUBJID=["1", "2", "3", "1"], VSTESTCD=["HR", "HR", "HR", "X"], VSORRES=["a", "b", "c", "d"])
+    one = check(condition("type_check", "equal_to", value=False))
+    dm = dataset("DM", USUBJID=["2", "1"], SEX=["M", "F"])
+    assert [hit for hit in hits(one, vs, dm, define=OF_SEX) if hit[0] == "VS"] == [("VS", 1)]
+    twice = dataset("DM", USUBJID=["1", "1"], SEX=["M", "F"])
+    [result] = [found for found in results(one, vs, twice, define=OF_SEX) if found.dataset == "VS"]
+    assert result.status == "unsupported"
+    assert "several records of a subject" in result.reason
 
 
 @pytest.mark.parametrize(
