@@ -17,6 +17,7 @@ import polars.selectors as cs
 
 from datamodel.kernel.errors import BadInputError
 from exports.packages.columns import CARD, DATASET_LABEL_KEY, LABELS_KEY, VALUE_LIMIT, UnreadableXptError
+from exports.packages.values import as_stored, as_text, decimals, is_plain
 from validators.datasets.shape import Dataset, Note, Variable
 
 SIDECAR: Final = ".json"
@@ -32,6 +33,11 @@ MOST_COLUMNS: Final = 10_000
 _CELLS_READ: Final = 20_000_000
 _CELLS_A_BYTE: Final = 20
 _LIBRARY: Final = b"HEADER RECORD*******LIB"
+#: What programs call a dataset for which they were given no name; the file's name is then the better one.
+_NAMELESS: Final = frozenset({"", "DATASET", "DATA"})
+#: The index that pandas puts beside the columns of a file; no variable of the dataset.
+_INDEX: Final = r"^__index_level_\d+__$"
+_MARK: Final = b"\xef\xbb\xbf"
 
 
 class UnreadableDatasetError(BadInputError, ValueError):
@@ -158,7 +164,9 @@ def _transport(path: Path) -> Dataset:
         notes = (
             Note("truncated", f"the file ends in the middle of a record of {CARD} bytes; rows at its end are lost"),
         )
-    name = (meta.table_name or path.stem).upper()
+    stated = (meta.table_name or "").upper()
+    name = path.stem.upper() if stated in _NAMELESS else stated
+    frame = frame.with_columns(as_stored(one, dtype) for one, dtype in frame.schema.items() if dtype.is_temporal())
     return _made(name, meta.file_label or "", variables, frame, path, encoding=encoding, notes=notes)
 
 
@@ -183,14 +191,20 @@ def _encoded(path: Path) -> tuple[pl.DataFrame, str]:
 def _parquet(path: Path) -> Dataset:
     lazy = pl.scan_parquet(path)
     _fits(path, rows=lazy.select(pl.len()).collect().item(), columns=len(lazy.collect_schema()))
-    frame = lazy.collect()
+    frame = lazy.collect().select(~cs.matches(_INDEX))
+    notes = tuple(
+        Note("odd_type", f"holds values of type {dtype}, which no dataset has; read as text", name)
+        for name, dtype in frame.schema.items()
+        if dtype.is_nested() or dtype == pl.Object
+    )
+    frame = frame.with_columns(as_text(name, dtype) for name, dtype in frame.schema.items() if not is_plain(dtype))
     about = pl.read_parquet_metadata(path)
     labels = orjson.loads(about.get(LABELS_KEY) or b"{}")
     variables = tuple(
         Variable(name, labels.get(name, ""), "Num" if dtype.is_numeric() or dtype == pl.Boolean else "Char")
         for name, dtype in frame.schema.items()
     )
-    return _made(path.stem.upper(), about.get(DATASET_LABEL_KEY, ""), variables, frame, path)
+    return _made(path.stem.upper(), about.get(DATASET_LABEL_KEY, ""), variables, frame, path, notes=notes)
 
 
 def _csv(path: Path) -> Dataset:
@@ -240,13 +254,13 @@ def write_csv(dataset: Dataset, folder: Path) -> Path:
 
 
 def _dataset_json(path: Path) -> Dataset:
-    content = orjson.loads(path.read_bytes())
+    content = orjson.loads(path.read_bytes().removeprefix(_MARK))
     return _from_columns(path, content, content.get("rows") or [] if isinstance(content, dict) else [])
 
 
 def _dataset_ndjson(path: Path) -> Dataset:
     with path.open("rb") as lines:
-        head = orjson.loads(lines.readline())
+        head = orjson.loads(lines.readline().removeprefix(_MARK))
         width = len(head["columns"]) if isinstance(head, dict) and isinstance(head.get("columns"), list) else 0
         rows = []
         for line in lines:
@@ -258,6 +272,8 @@ def _dataset_ndjson(path: Path) -> Dataset:
 
 
 def _from_columns(path: Path, head: Any, rows: list[list[Any]]) -> Dataset:
+    if isinstance(head, dict) and ("clinicalData" in head or "referenceData" in head):
+        raise UnreadableDatasetError(f"{path.name} is of Dataset-JSON 1.0, which is not read; 1.1 is.")
     if not isinstance(head, dict) or not isinstance(head.get("columns"), list):
         raise UnreadableDatasetError(f"{path.name} is JSON, but no Dataset-JSON: it has no columns.")
     _fits(path, rows=0, columns=len(head["columns"]))
@@ -278,6 +294,7 @@ def _from_columns(path: Path, head: Any, rows: list[list[Any]]) -> Dataset:
         )
     cells = list(zip(*rows, strict=True)) if rows else [()] * len(variables)
     frame = pl.DataFrame([pl.Series(v.name, values, strict=False) for v, values in zip(variables, cells, strict=True)])
+    frame = frame.with_columns(decimals(frame, head["columns"]))
     notes: tuple[Note, ...] = ()
     if (records := head.get("records")) not in {None, len(rows)}:
         notes = (Note("truncated", f"the file says {records} records and holds {len(rows)}"),)

@@ -78,6 +78,12 @@ _KINDS: Final = {
         "Format",
         "Error",
     ),
+    "odd_type": (
+        "A variable holds lists or records.",
+        "No dataset of a submission has such values. They were read as text, and the dataset was checked.",
+        "Metadata",
+        "Error",
+    ),
     "too_long": (
         "The value is longer than 200 bytes.",
         "A transport file of version 5 holds at most 200 bytes in a value; the rest belongs into supplemental qualifiers.",

@@ -1,7 +1,8 @@
 """Whatever lies in a folder is read or told: a bad file never ends the reading of the others."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
+import pandas as pd
 import polars as pl
 import pyreadstat
 import pytest
@@ -105,3 +106,43 @@ def test_datasets_without_rows_keep_their_variables(tmp_path):
     (one,) = read_datasets(tmp_path).datasets
     assert one.frame.schema == FRAME.schema
     assert not one.frame.height
+
+
+def test_files_of_other_programs_keep_what_they_say(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "EXTRT": pd.Categorical(["A", None]),
+            "EXSTDTC": pd.to_datetime(["2024-01-01T08:30", None]),
+            "EXUTC": pd.to_datetime(["2024-01-01T08:30+02:00", None], utc=True),
+            "EXDUR": pd.to_timedelta([90, 5], unit="min"),
+            "EXLIST": [["a", "b"], ["c"]],
+        },
+        index=pd.Index([5, 9]),
+    )
+    frame.to_parquet(tmp_path / "ex.parquet")
+    (one,) = read_datasets(tmp_path).datasets
+    assert one.frame.rows() == [
+        ("A", "2024-01-01T08:30:00", "2024-01-01T06:30:00Z", "PT1H30M", '["a","b"]'),
+        (None, None, None, "PT5M", '["c"]'),
+    ]
+    assert [(note.kind, note.variable) for note in one.notes] == [("odd_type", "EXLIST")]
+
+
+def test_dates_of_a_transport_file_are_the_numbers_that_it_holds_and_a_nameless_one_is_called_like_its_file(tmp_path):
+    frame = pd.DataFrame(
+        {"ADT": [date(1960, 1, 2)], "ADTM": pd.to_datetime(["1970-01-01T00:00:01"]), "ATM": [time(0, 1)]}
+    )
+    for name, version in (("adsl", 5), ("adae", 8)):
+        pyreadstat.write_xport(frame, str(tmp_path / f"{name}.xpt"), file_format_version=version)
+    found = {one.name: one.frame.rows() for one in read_datasets(tmp_path).datasets}
+    seconds_to_1970 = 3653 * 86_400
+    kept = [(1.0, seconds_to_1970 + 1.0, 60.0)]
+    assert found == {"ADAE": kept, "ADSL": kept}
+
+
+def test_decimals_as_texts_and_a_byte_order_mark_are_as_dataset_json_allows(tmp_path):
+    head = '{"name": "LB", "records": 2, "columns": [{"name": "LBSTRESN", "dataType": "decimal", "targetDataType": "decimal"}]}'
+    (tmp_path / "lb.ndjson").write_bytes(b"\xef\xbb\xbf" + head.encode() + b'\r\n["12.50"]\r\n[null]\r\n')
+    (one,) = read_datasets(tmp_path).datasets
+    assert one.frame["LBSTRESN"].to_list() == [12.5, None]
+    assert not one.notes
