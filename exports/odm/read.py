@@ -10,7 +10,7 @@ import polars as pl
 
 from datamodel.kernel.errors import BadInputError
 from exports.odm.check import Checks
-from exports.odm.shape import NAMESPACE, REDCAP, Departure
+from exports.odm.shape import NAMESPACE, REDCAP, STATUS_LIST, Departure
 
 #: Most rows of one batch, about; bytes read at once.
 BATCH: Final = 100_000
@@ -446,6 +446,9 @@ class _Reader:
 
     def _end_note(self) -> None:
         found, self.note = self.note or {}, None
+        if found.get("flag_list") == STATUS_LIST:  # a form's state was entered with its revision, by whom that was
+            nearest = next((one for one in reversed(self.audits) if one is not None), (None,) * 4)
+            found = {**dict(zip(("user", "location", "at"), nearest, strict=False)), **found}
         item = self.oids[-1] if self.level == 4 else None  # noqa: PLR2004 - an item
         self.notes.append((*self.keys, item, *(found.get(one) for one in NOTES[8:])))
 

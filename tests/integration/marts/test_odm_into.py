@@ -43,6 +43,8 @@ def new(trial, monkeypatch):
         for n, term in [(1, "Headache"), (2, "Cough, dry")]
     ]
     trial.revise("events", *kept, complete_for=["S-2"])
+    # only the form's state changes, and no value
+    trial.revise("scores", ("S-1", "week_4_arm_1", 0, 2, "complete", {"total": "3"}))
     trial.take()
     with unit_of_work(trial.url, trial.installer) as unit:
         studies.create_study(unit, code=NEW, protocol_id="SECOND-1", title="A new study")
@@ -95,19 +97,25 @@ def acts(trial):
         ).scalar_one()
 
 
-def instances(items):
-    """Turn the rows of the file into revisions, one after the other, each with all its values."""
-    place = ["subject", "event", "event_repeat", "form", "form_repeat"]
+PLACE = ("subject", "event", "event_repeat", "form", "form_repeat")
+
+
+def instances(items, notes):
+    """Turn the rows of the file into revisions of each form by their instants, each with its status and all its values."""
+    states = notes.filter(pl.col("flag_list") == "CL.metricis.form_status").select(*PLACE, "at", "flag")
+    changes = items.partition_by(*PLACE, "audit_at", as_dict=True)
     held = {}
-    for row in items.iter_rows(named=True):
-        key = tuple(row[one] for one in place)
-        moments = held.setdefault(key, {})
-        at = moments.setdefault(row["audit_at"], dict(list(moments.values())[-1]) if moments else {})
-        name = row["item"].removeprefix(f"IT.{row['form'].removeprefix('F.')}.")
-        if row["transaction"] == "Remove":
-            at.pop(name)
-        else:
-            at[name] = row["value"]
+    for *place, at, status in states.iter_rows():
+        moments = held.setdefault(tuple(place), {})
+        values = dict(list(moments.values())[-1][1]) if moments else {}
+        rows = changes.get((*place, at))
+        for row in rows.iter_rows(named=True) if rows is not None else ():
+            name = row["item"].removeprefix(f"IT.{row['form'].removeprefix('F.')}.")
+            if row["transaction"] == "Remove":
+                values.pop(name)
+            else:
+                values[name] = row["value"]
+        moments[at] = (status, values)
     return held
 
 
@@ -117,17 +125,15 @@ def rebuild(trial, items, notes):
         for code in ("A", "B"):
             studies.add_site(unit, study=NEW, code=code, name=f"Site {code}")
         participants.ensure(unit, study=NEW, facts=facts())
-    flags = notes.filter(pl.col("flag_list") == "CL.metricis.form_status")
-    statuses = {row[:5]: row[5] for row in flags.select(*notes.columns[:5], "flag").iter_rows()}
     present = {}
-    for key, moments in instances(items).items():
+    for key, moments in instances(items, notes).items():
         subject, event, event_repeat, form, form_repeat = key
         where = (subject, event.removeprefix("SE."), int(event_repeat or 0), int(form_repeat or 0))
         kept = present.setdefault((subject, form), {})
-        for values in moments.values():
+        for status, values in moments.values():
             kept.pop(where, None)
             if values:
-                kept[where] = (*where, statuses[key], canonical_values(values))
+                kept[where] = (*where, status, canonical_values(values))
             with unit_of_work(trial.url, trial.service) as unit:
                 name, rows = form.removeprefix("F."), list(kept.values())
                 records.revise_batch(unit, study=NEW, form=name, rows=rows, complete_for=[subject])
@@ -164,11 +170,11 @@ def test_design_data_and_history_are_equal_on_both_sides(new, file, tmp_path):
 
 
 def revisions(trial, study):
-    """Every revision of a study with its values, but without identifying fields, which no file holds."""
+    """Every revision of a study with its status and values, but without identifying fields, which no file holds."""
     with unit_of_work(trial.url, trial.service) as unit:
         rows = unit.session.execute(
             text(
-                "select p.code, i.event_name, i.event_repeat, i.form_name, i.form_repeat, r.number, r.is_removed, "
+                "select p.code, i.event_name, i.event_repeat, i.form_name, i.form_repeat, r.number, r.is_removed, r.status, "
                 "(r.values::text::jsonb - 'name')::text from app.form_revision r join app.form_instance i on i.id = r.instance_id "
                 "join app.participant p on p.id = i.participant_id join app.study s on s.id = i.study_id "
                 "where s.code = :code order by 1, 2, 3, 4, 5, 6"
