@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from datamodel.audit import ledger
-from datamodel.checkpoints import held, rows, store
+from datamodel.checkpoints import held, rows, store, times
 from datamodel.checkpoints.heads import Record, Tree
 from datamodel.checkpoints.note import Head, Identity, read, signed
 from datamodel.checkpoints.store import Entry, Kept
@@ -161,6 +161,7 @@ class Sealer:
                 columns = rows.tables(session) if new else {}
                 found = rows.digests(session, columns, new=new) if new else {}
                 changing = held.said(session, after=upto, upto=position) if new else {"held": {}}
+                when = times.said(session, after=upto, upto=position) if new else {}
             self._attested = position
             if not found and not changing["held"]:
                 return False
@@ -176,6 +177,7 @@ class Sealer:
                         "tables": columns,
                         "rows": {str(event): digest for event, digest in sorted(found.items())},
                         **changing,
+                        **when,
                     },
                 )
         return True

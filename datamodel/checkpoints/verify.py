@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from datamodel.audit.canonical import leaf_hash
 from datamodel.audit.merkle import HASH_BYTES, Range
 from datamodel.audit.verify import DigestCheck, Problem, Verdict, entries, out_of_order
-from datamodel.checkpoints import held, rows, store
+from datamodel.checkpoints import held, rows, store, times
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.note import Head, Identity, read, wrong
 from datamodel.kernel.errors import BadInputError
@@ -123,12 +123,16 @@ class _Run:
 
     def verify(self, digests: dict[str, DigestCheck], states: Sequence[StateCheck] = ()) -> Verdict:
         self._heads()
-        checked, attested, changing = 0, rows.Attested(), held.Held()
+        checked, attested, changing, when = 0, rows.Attested(), held.Held(), times.Times()
         for row, found in entries(self.session, digests):
             checked += 1
             if not found and row.action in {rows.ACTION, "records.redact"}:
                 attested.take(row.action, row.change)
                 changing.take(row.action, row.change)
+            if not found:
+                when.take(str(row.study_id or ""), row.position, row.at)
+            if not found and row.action == rows.ACTION:
+                when.told(row.change)
             # Whose entry it was that is gone, the record outside knows; the next one's study would mislead.
             self.problems += [Problem("" if one[1] == "gap" else self._study(row), *one) for one in found]
             leaf = bytes(row.leaf) if row.id is None else leaf_hash(bytes(row.body))
@@ -148,6 +152,7 @@ class _Run:
             for study, position, detail in (
                 *rows.differences(self.session, attested),
                 *held.differences(self.session, changing),
+                *when.differences(self.session, {one.position for one in self.problems}),
                 *(found for state in states for found in state(self.session)),
             )
         ]

@@ -4,17 +4,20 @@ import re
 from contextlib import contextmanager
 from uuid import uuid4
 
+import orjson
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from datamodel.access import actions as access
+from datamodel.audit.canonical import canonical_bytes
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.sealer import Sealer
 from datamodel.checkpoints.verify import verify
 from datamodel.consent import actions as consent
 from datamodel.kernel.database import engine_for
+from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.migrations import guarded
@@ -60,6 +63,7 @@ ATTACKS = {
     "a role removed": "delete from app.membership where role = 'monitor'",
     "somebody made an administrator": "update app.account set is_administrator = true where name = 'Vera Long'",
     "an account renamed": "update app.account set name = 'Olga Reyes' where name = 'Vera Long'",
+    "an entry sealed at another time": "update app.audit_entry set sealed_at = sealed_at - interval '30 days' where position = 5",
     "a role made": (
         "insert into app.membership (id, account_id, study_id, role, is_unblinded, created_at) select gen_random_uuid(), "
         "(select id from app.account where name = 'Adam New'), id, 'owner', true, now() from app.study"
@@ -87,7 +91,7 @@ GUARDS = {
 
 
 @pytest.fixture(scope="module")
-def built(cluster, template, tmp_path_factory):
+def kept(cluster, template, tmp_path_factory):
     """A study with people, values, questions and a consent, sealed and attested."""
     name = f"about_{uuid4().hex[:8]}"
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
@@ -122,9 +126,9 @@ def _more(scene):
 
 
 @contextmanager
-def attacked(built, statement):
+def after(kept, statement):
     """The database after a statement of its administrator, until the end of the transaction."""
-    url, home = built
+    url, home = kept
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with Session(engine) as session, session.begin():
         session.execute(text("set local session_replication_role = replica"))
@@ -137,29 +141,29 @@ def attacked(built, statement):
     engine.dispose()
 
 
-def test_untouched(built):
-    with attacked(built, "update app.account set password_hash = password_hash") as (found, guards):
+def test_untouched(kept):
+    with after(kept, "update app.account set password_hash = password_hash") as (found, guards):
         assert (found.problems, guards) == ((), [])
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_the_ledger_is_about_is_not_changed_unseen(built, attack):
-    with attacked(built, ATTACKS[attack]) as (found, _):
+def test_what_the_ledger_is_about_is_not_changed_unseen(kept, attack):
+    with after(kept, ATTACKS[attack]) as (found, _):
         assert {one.kind for one in found.problems} == {"rows"}
         assert all(one.position >= 0 and one.detail for one in found.problems)
 
 
 @pytest.mark.parametrize("attack", GUARDS)
-def test_a_guard_of_the_database_is_not_changed_unseen(built, attack):
+def test_a_guard_of_the_database_is_not_changed_unseen(kept, attack):
     statement, name = GUARDS[attack], ""
-    with attacked(built, statement) as (_, guards):
+    with after(kept, statement) as (_, guards):
         name = re.search(r"app\.(\w+)", statement).group(1)
         assert guards
         assert any(f"“{name}" in one for one in guards), guards
 
 
-def test_a_digest_of_an_arm_is_not_guessed(built):
-    url, _ = built
+def test_a_digest_of_an_arm_is_not_guessed(kept):
+    url, _ = kept
     with psycopg.connect(url) as connection:
         [(nonces, rows)] = connection.execute(
             "select count(distinct nonce), count(*) from app.participant_arm"
@@ -170,3 +174,22 @@ def test_a_digest_of_an_arm_is_not_guessed(built):
         ).fetchall()
     assert nonces == rows > 0
     assert "nonce" in columns
+
+
+def test_a_new_event_that_is_dated_back_is_found(attacked):
+    [(body,)] = attacked.run(
+        "select body from app.audit_event where id = %s", attacked.event_at(attacked.at("alpha", 40))
+    )
+    event = orjson.loads(bytes(body)) | {"id": str(new_id()), "at": "2020-01-01T00:00:00.000000+00:00"}
+    attacked.run(
+        "insert into app.audit_event (id, xid, at, study_id, actor_id, actor_kind, actor_name, role, action, subject, reason, "
+        "request_id, change, body) select %s, pg_current_xact_id(), '2020-01-01 00:00Z', study_id, actor_id, actor_kind, "
+        "actor_name, role, action, subject, reason, request_id, change, %s from app.audit_event where id = %s",
+        event["id"],
+        canonical_bytes(event),
+        attacked.event_at(attacked.at("alpha", 40)),
+    )
+    Sealer(attacked.url, settings()).seal_once(force=True)
+    found = attacked.verdict()
+    assert [(one.study, one.position) for one in found.problems] == [("alpha", attacked.at("beta", 40) + 1)]
+    assert "dated back" in found.problems[0].detail
