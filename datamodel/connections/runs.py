@@ -30,6 +30,12 @@ from datamodel.vault.seal import Place
 
 #: A failed pull is resumed only while it is this fresh; then everything is pulled anew.
 RESUMABLE_FOR: Final = timedelta(hours=1)
+#: After so long, a run pulls everything again: REDCap's log does not tell all, and deletions inside a record least.
+WHOLE_EVERY: Final = timedelta(hours=24)
+#: Changes are asked for from so long before the last good run: clocks differ, and what was being written then was not there yet.
+OVERLAP: Final = timedelta(hours=24)
+#: What keys of pulls of everything begin with.
+EVERYTHING: Final = "everything:"
 #: First key of the advisory locks of syncs ("sync" in ASCII).
 _LOCK_SPACE: Final = 0x73796E63
 _KILLED: Final = (
@@ -138,6 +144,22 @@ def start_run(
     return run_id, found
 
 
+def changes_suffice_since(unit: UnitOfWork[Actor], run_id: UUID, *, design_at: datetime) -> datetime | None:
+    """Return from when on it suffices to pull what changed, or None when everything must be pulled.
+
+    Everything is pulled when no good run did so within `WHOLE_EVERY`, under the connection as it is and the design that was
+    published at `design_at`.
+    """
+    row = _running(unit.session, run_id)
+    whole = store.newest_good(unit.session, row.connection_id, begins=EVERYTHING)
+    good = store.newest_good(unit.session, row.connection_id)
+    if whole is None or good is None or whole.ended_at is None:
+        return None
+    is_recent = unit.instant - whole.pull_started_at < WHOLE_EVERY
+    is_same = max(design_at, store.connected_at(unit.session, row.connection_id)) <= whole.ended_at
+    return good.pull_started_at - OVERLAP if is_recent and is_same else None
+
+
 def begin_pull(unit: UnitOfWork[Actor], run_id: UUID, *, pull_key: str) -> Pull:
     """Note what the run pulls; when the run before failed at the same pull, go on where it stopped."""
     row = _running(unit.session, run_id)
@@ -219,6 +241,7 @@ def _tell_end(unit: UnitOfWork[Actor], row: SyncRunRow) -> None:
                 "outcome": row.state,
                 "asked_by": row.asked_by,
                 "began_at": row.started_at,
+                "pulled": row.pull_key.partition(":")[0] or "nothing",
                 "rows_in": row.rows_in,
                 "rows_accepted": row.rows_accepted,
                 "rows_changed": row.rows_changed,

@@ -62,6 +62,29 @@ def newest_runs(session: Session, connection_id: UUID, *, limit: int) -> list[Sy
     )
 
 
+def newest_good(session: Session, connection_id: UUID, *, begins: str = "") -> SyncRunRow | None:
+    """Return the newest run that ended well, of those whose pull's key begins so."""
+    return session.scalars(
+        select(SyncRunRow)
+        .where(
+            SyncRunRow.connection_id == connection_id,
+            SyncRunRow.state == "succeeded",
+            SyncRunRow.pull_key.startswith(begins, autoescape=True),
+        )
+        .order_by(SyncRunRow.started_at.desc(), SyncRunRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def connected_at(session: Session, connection_id: UUID) -> datetime:
+    """Return when a connection got its present address, token and mapping."""
+    instant: datetime = session.execute(
+        text("select e.at from app.redcap_connection c join app.audit_event e on e.id = c.event_id where c.id = :id"),
+        {"id": connection_id},
+    ).scalar_one()
+    return instant
+
+
 def run(session: Session, run_id: UUID) -> SyncRunRow | None:
     """Return a run and keep others from changing it until the end of the transaction."""
     return session.scalars(select(SyncRunRow).where(SyncRunRow.id == run_id).with_for_update()).one_or_none()

@@ -76,7 +76,7 @@ def refresh(url: str, orchestrator: Orchestrator, *, told: Callable[[str], None]
     before = {one.id for one in _runs(url)}
     for _ in range(_TRIES):
         started = time.time()
-        run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY})
+        run_id = orchestrator.start(f"refresh/{STUDY}", parameters={"study": STUDY, "everything": True})
         while not (run := orchestrator.run(run_id)).is_done:
             alive()
             told(_words(_newest(url)))

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -79,6 +80,14 @@ class RedcapClient:
             return pl.DataFrame(schema={"record": pl.String, "event": pl.String})
         event = frame[EVENT] if EVENT in frame.columns else pl.repeat("", frame.height, eager=True)
         return pl.DataFrame({"record": self._column(frame, record_field), "event": event})
+
+    def changed(self, record_field: str, *, since: datetime) -> set[str]:
+        """Return the records that were created or changed since, by REDCap's log; `since` is in the server's local time.
+
+        Deletions, and what is written past REDCap, are not in that log.
+        """
+        frame = self.frame({"fields[0]": record_field, "dateRangeBegin": f"{since:%Y-%m-%d %H:%M:%S}"})
+        return set() if frame.is_empty() else set(self._column(frame, record_field).unique().to_list())
 
     def record_ids(self, record_field: str) -> list[str]:
         """Return the names of all records, in REDCap's order."""

@@ -55,10 +55,15 @@ async def finish(run: Run) -> IngestSummary:
 
 
 @flow(name="ingest", persist_result=False)
-async def ingest(study: str, asked_by: str = "schedule", request: str | None = None) -> IngestSummary:
-    """Bring a study's records to what REDCap has now. A request to run (`request`) is taken with all that wait."""
+async def ingest(
+    study: str, asked_by: str = "schedule", request: str | None = None, *, everything: bool = False
+) -> IngestSummary:
+    """Bring a study's records to what REDCap has now. A request to run (`request`) is taken with all that wait.
+
+    What changed is pulled, and everything once a day, when the design changed, or when asked for (`everything`).
+    """
     flow_run = str(runtime.flow_run.id or "")
-    with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run) as run:
+    with open_run(study, asked_by=asked_by, request=request, flow_run=flow_run, everything=everything) as run:
         await design(_closed(run))
         await participants(_closed(run))
         with Puller(run) as puller:

@@ -15,9 +15,10 @@ def run_ingest(
     url: str = "",
     client: Callable[[str, str], RedcapClient] = RedcapClient,
     progress: Progress | None = None,
+    everything: bool = False,
 ) -> IngestSummary:
     """Bring a study's records to what REDCap has now, in this process. Arguments and errors are `open_run`'s."""
-    with open_run(study, asked_by=asked_by, url=url, client=client, progress=progress) as run:
+    with open_run(study, asked_by=asked_by, url=url, client=client, progress=progress, everything=everything) as run:
         steps.pull_design(run)
         steps.pull_participants(run)
         with Puller(run) as puller:

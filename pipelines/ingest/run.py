@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -56,9 +57,13 @@ class Run:
     progress: Progress = field(repr=False)
     protocol: Protocol = field(init=False, repr=False)
     pull: Pull = field(init=False, repr=False)
-    #: every record, and (record, event) of every row that REDCap has
+    #: the records that are pulled (at first every one), and (record, event) of every row that REDCap has
     ids: list[str] = field(default_factory=list, repr=False)
     inventory: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False)
+    #: from when on only what changed is pulled; None for everything
+    since: datetime | None = field(default=None, repr=False)
+    #: everything is pulled, whatever the run before did
+    is_whole: bool = field(default=False, repr=False)
     #: participants whose record REDCap no longer has
     vanished: list[str] = field(default_factory=list, repr=False)
     counts: Counts = field(default_factory=Counts, repr=False)
@@ -101,10 +106,11 @@ def open_run(
     url: str = "",
     client: Callable[[str, str], RedcapClient] = RedcapClient,
     progress: Progress | None = None,
+    everything: bool = False,
 ) -> Iterator[Run]:
     """Begin a sync and hold the place for it; whatever goes wrong inside marks it failed, with a sentence.
 
-    `client` makes a client of (address, token). `url` is the database's address (the settings' when empty).
+    `everything` pulls every record, also where those that changed would do. `client` makes a client of (address, token). `url` is the database's address (the settings' when empty).
 
     Raises
     ------
@@ -130,6 +136,7 @@ def open_run(
             connection=found,
             id=run_id,
             progress=progress or (lambda _what, _done, _total: None),
+            is_whole=everything,
         )
         try:
             yield run

@@ -2,8 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -57,7 +59,22 @@ def pull_participants(run: Run) -> None:
                 study_actions.add_site(unit, study=run.study, code=code, name=names[code])
         with run.unit() as unit:
             participants.ensure(unit, study=run.study, facts=facts)
+        _keep_what_changed(run, known)
+        with run.unit() as unit:
             run.pull = runs.begin_pull(unit, run.id, pull_key=_pull_key(run))
+
+
+def _keep_what_changed(run: Run, known: Collection[str]) -> None:
+    """Leave the records to pull that REDCap's log calls changed, and those that are not known yet, where that suffices."""
+    if run.is_whole:
+        return
+    with run.unit() as unit:
+        design_at = study_reads.design(unit.session, run.connection.study_id).published_at
+        run.since = runs.changes_suffice_since(unit, run.id, design_at=design_at)
+    if run.since is not None:
+        local = run.since.astimezone(ZoneInfo(run.connection.server_time_zone))
+        changed = run.client.changed(run.protocol.record_field, since=local)
+        run.ids = [one for one in run.ids if one in changed or one not in known]
 
 
 def move(run: Run, puller: Puller) -> bool:
@@ -95,7 +112,7 @@ def finish(run: Run) -> IngestSummary:
         )
     with run.unit() as unit:
         position = ledger.seal(unit.session)
-        runs.succeed(unit, run.id, position=position, sentence=_sentence(run.counts, run.undecided))
+        runs.succeed(unit, run.id, position=position, sentence=_sentence(run))
     counts = run.counts
     return IngestSummary(
         rows_in=counts.rows_in,
@@ -201,17 +218,27 @@ def _not_too_many(run: Run, known: Collection[str]) -> None:
 
 
 def _pull_key(run: Run) -> str:
-    """Return what is pulled as a hash: the design and the records."""
-    return hashlib.sha256("\x1f".join([run.protocol.fingerprint, *run.ids]).encode()).hexdigest()
+    """Return what is pulled: everything or from when on, and a hash of the design and the records."""
+    content = hashlib.sha256("\x1f".join([run.protocol.fingerprint, *run.ids]).encode()).hexdigest()
+    what = runs.EVERYTHING if run.since is None else f"changes since {run.since.astimezone(UTC):%Y-%m-%dT%H%M%S}:"
+    return f"{what}{content}"
 
 
-def _sentence(counts: Counts, undecided: Mapping[tuple[str, str], str]) -> str:
+def _sentence(run: Run) -> str:
+    counts = run.counts
     changed = f"{counts.rows_changed:,} were new or changed" if counts.rows_changed else "nothing had changed"
     told = f"{counts.rows_in:,} form instances were checked; {changed}."
-    if undecided:
-        (form, field), why = next(iter(undecided.items()))
+    if run.since is not None:
+        whose = "one record" if len(run.ids) == 1 else f"{len(run.ids):,} records"
+        told = f"{counts.rows_in:,} form instances of {whose} changed since {_utc(run.since)} were checked; {changed}."
+    if run.undecided:
+        (form, field), why = next(iter(run.undecided.items()))
         told += (
-            f" Not checked: whether {len(undecided)} required {'field is' if len(undecided) == 1 else 'fields are'} filled "
+            f" Not checked: whether {len(run.undecided)} required {'field is' if len(run.undecided) == 1 else 'fields are'} filled "
             f"when asked (first: {field} of {form}; its condition {why})."
         )
     return told
+
+
+def _utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%d-%b-%Y %H:%M} UTC"

@@ -3,8 +3,10 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import psycopg
@@ -18,6 +20,7 @@ from datamodel.audit import ledger
 from datamodel.audit.verify import verify
 from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
+from datamodel.connections import runs
 from datamodel.connections.mapping import Mapping, Place, StatusRule
 from datamodel.discrepancies import actions as discrepancy_actions
 from datamodel.discrepancies import reads as discrepancy_reads
@@ -31,6 +34,7 @@ from datamodel.study import actions as study_actions
 from datamodel.trail.words import in_words
 from pipelines.clients.redcap import Patience, RedcapClient
 from pipelines.clients.transport import Limits, UnusableAnswerError
+from pipelines.ingest import steps
 from pipelines.ingest.plain import run_ingest
 from pipelines.ingest.run import open_run
 from simulators.cdiscpilot import load_trial
@@ -223,11 +227,16 @@ def test_a_required_field_is_asked_for_where_its_branching_shows_it(trial):
     record = trial.scalar("select min(code) from app.participant")
     other = trial.scalar("select max(code) from app.participant")
     sex = trial.scalar(SEX, record=record)
-    change_field(trial, "subject_number", required_field="y", branching_logic=f"[dm_sex] = '{sex}'")
-    change_field(trial, "country", required_field="y", branching_logic="[baseline_arm_1][visit_date] <> ''")
-    for one in (record, other):
-        slip_in(trial, record=one, field="subject_number", value="")
-    trial.sync()
+    was = [change_field(trial, "subject_number", required_field="y", branching_logic=f"[dm_sex] = '{sex}'")]
+    was += [change_field(trial, "country", required_field="y", branching_logic="[baseline_arm_1][visit_date] <> ''")]
+    numbers = {one: slip_in(trial, record=one, field="subject_number", value="") for one in (record, other)}
+    try:
+        trial.sync()
+    finally:
+        for one, number in numbers.items():
+            slip_in(trial, record=one, field="subject_number", value=number)
+        for field in was:
+            change_field(trial, **field)
     asked = {record} | ({other} if trial.scalar(SEX, record=other) == sex else set())
     found = questions(trial)
     assert {(one.participant, one.field, one.rule) for one in found} == {
@@ -238,6 +247,95 @@ def test_a_required_field_is_asked_for_where_its_branching_shows_it(trial):
         "Not checked: whether 1 required field is filled when asked (first: country of demographics; its condition looks at "
         "another event or form, or uses a smart variable)."
     )
+
+
+def sentence(trial):
+    return trial.scalar("select sentence from app.sync_run order by started_at desc limit 1")
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Changes are asked for from the last good run on, without the day that clocks may differ by."""
+    monkeypatch.setattr(runs, "OVERLAP", timedelta(0))
+    later()
+
+
+def later():
+    """Wait until REDCap's log, which knows seconds, tells what comes now from what was before."""
+    time.sleep(1.1)
+
+
+def test_after_a_whole_pull_only_records_that_changed_are_pulled(trial, exact):
+    whole = trial.sync()
+    record = trial.scalar("select min(code) from app.participant")
+    assert trial.sync().rows_in == 0
+    assert "0 records changed since" in sentence(trial)
+    trial.put(record_id=record, redcap_event_name="screening_1_arm_1", dm_age="77")
+    found = trial.sync()
+    assert 0 < found.rows_in < whole.rows_in / 2
+    assert found.rows_changed == 1
+    assert "of one record changed since" in sentence(trial)
+    assert trial.scalar("select count(*) from app.form_instance where is_removed") == 0
+    assert trial.scalar("select count(*) from app.form_instance") == whole.rows_in
+    pulled = trial.scalar(
+        "select change->'new'->>'pulled' from app.audit_event where action = 'connections.end_sync' order by seq desc limit 1"
+    )
+    assert pulled.startswith("changes since 20")
+    assert trial.is_sound()
+
+
+def test_without_a_day_s_overlap_a_clock_that_is_late_would_lose_a_change(trial):
+    whole = trial.sync()
+    assert trial.sync().rows_in == whole.rows_in  # all of it was loaded within the day that is asked for again
+    began = trial.scalar(
+        "select max(started_at) from app.sync_run where state = 'succeeded' and pull_key like 'every%'"
+    )
+    assert f"changed since {(began - timedelta(hours=24)).astimezone(UTC):%d-%b-%Y %H:%M} UTC" in sentence(trial)
+
+
+def test_what_redcap_s_log_does_not_tell_comes_with_the_next_whole_pull(trial, exact, monkeypatch):
+    trial.sync()
+    record = trial.scalar("select min(code) from app.participant")
+    sex = slip_in(trial, record=record, field="dm_sex", value="9")
+    assert trial.sync().findings == 0
+    assert trial.sync(everything=True).findings == 1
+    assert [one.state for one in questions(trial)] == ["open"]
+    # What is not pulled is not judged: the question stays.
+    assert trial.sync().rows_in == 0
+    assert [one.state for one in questions(trial)] == ["open"]
+    monkeypatch.setattr(runs, "WHOLE_EVERY", timedelta(0))
+    assert trial.sync().rows_in > 0
+    assert "changed since" not in sentence(trial)
+    slip_in(trial, record=record, field="dm_sex", value=sex)
+
+
+def test_another_dictionary_or_connection_pulls_everything(trial, exact):
+    whole = trial.sync()
+    assert trial.sync().rows_in == 0
+    relabel(trial, "dm_age", "Age, in years")
+    assert trial.sync().rows_in == whole.rows_in
+    assert trial.sync().rows_in == 0
+    with unit_of_work(trial.url, OWNER, reason="another token") as unit:
+        connections.connect(unit, study=STUDY, api_url=trial.simulator.url, token=trial.token, mapping=MAPPING)
+    assert trial.sync().rows_in == whole.rows_in
+
+
+def test_a_run_that_failed_between_does_not_move_the_mark(trial, exact, monkeypatch):
+    trial.sync()
+    record = trial.scalar("select min(code) from app.participant")
+    trial.put(record_id=record, redcap_event_name="screening_1_arm_1", dm_age="78")
+    later()
+    with monkeypatch.context() as broken:
+        broken.setattr(steps, "move", stop)
+        with pytest.raises(KeyboardInterrupt):
+            trial.sync()
+    found = trial.sync()
+    assert (found.rows_in > 0, found.rows_changed) == (True, 1)
+    assert trial.sync().rows_in == 0
+
+
+def stop(_run, _puller):
+    raise KeyboardInterrupt
 
 
 def test_a_record_that_redcap_no_longer_has_is_marked_removed(trial):
@@ -293,7 +391,7 @@ def test_records_left_out_of_an_answer_fail_the_run_and_remove_nothing(trial):
     first = trial.sync()
     record = trial.scalar("select max(code) from app.participant")
     with pytest.raises(MetricisError, match=r"left out 1 of 4 records"):
-        trial.sync(progress=lambda *_: trial.switch(drop_records=[record]))
+        trial.sync(everything=True, progress=lambda *_: trial.switch(drop_records=[record]))
     trial.reset()
     assert trial.sync().rows_changed == 0
     assert trial.scalar("select count(*) from app.form_instance where not is_removed") == first.rows_in
@@ -525,7 +623,8 @@ def simulated(trial):
 
 
 def slip_in(trial, *, record, field, value):
-    """Put a value into the simulator's own store, past its validation, as a site's database fix would."""
+    """Put a value into the simulator's own store, past its validation, as a site's database fix would; return the one before."""
+    before = ""
     with sqlite3.connect(simulated(trial).path) as db:
         rows = db.execute(
             "select rowid_key, data from (select event_id as rowid_key, data from row where record = ?)", [record]
@@ -533,11 +632,12 @@ def slip_in(trial, *, record, field, value):
         for event, data in rows.fetchall():
             values = json.loads(data)
             if field in values:
-                values[field] = value
+                before, values[field] = values[field], value
                 db.execute(
                     "update row set data = ? where record = ? and event_id = ? and instrument = ''",
                     [json.dumps(values).encode(), record, event],
                 )
+    return before
 
 
 def relabel(trial, field, label):
@@ -549,16 +649,19 @@ def rename(trial, field, name):
 
 
 def change_field(trial, field, **columns):
+    """Change a field of the dictionary past the API; return what it was, to be put back."""
     store = simulated(trial)
     with sqlite3.connect(store.path) as db:
         key, doc = db.execute("select id, doc from project order by id desc limit 1").fetchone()
         document = json.loads(doc)
         for row in document["fields"]:
             if row["field_name"] == field:
+                before = {"field": field} | {name: row.get(name, "") for name in columns}
                 row.update(columns)
         db.execute(
             "update project set doc = ?, revision = revision + 1 where id = ?", [json.dumps(document).encode(), key]
         )
+    return before
 
 
 def test_a_wrong_token_says_what_to_check_and_never_the_token(trial):
