@@ -9,7 +9,7 @@ from datamodel.kernel.settings import settings
 from exports.marts.reader import Snapshot
 from exports.sdtm.dataset import SdtmDataset, split_datasets
 from exports.sdtm.snapshots import build_snapshot
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import OWN, has_spec, load_spec
 from exports.sdtm.unblinding import withheld
 from exports.submission.standards import terms_of
 from metricis.opening import asking
@@ -43,14 +43,16 @@ def sdtm_dataset(snapshot: Snapshot, domain: str) -> pl.DataFrame:
 
 @lru_cache(maxsize=2)
 def _datasets(snapshot: Snapshot, terms: Terminology | None) -> dict[str, SdtmDataset]:
-    if not (SPECS / snapshot.study).is_dir():
-        raise NotFoundError(f"The study {snapshot.study} has no SDTM mapping yet; it is written in exports/sdtm/specs.")
+    if not has_spec(snapshot.study):
+        raise NotFoundError(
+            f"The study {snapshot.study} has no SDTM mapping yet; write one in {settings().home / OWN}."
+        )
     return build_snapshot(snapshot, terms=terms)
 
 
 def _terms(study: str) -> Terminology | None:
     """Return the terminology that the study is pinned to, where its mapping looks terms up."""
-    if not (SPECS / study).is_dir() or not any(v.terminology for one in load_spec(study).domains for v in one.values):
+    if not has_spec(study) or not any(v.terminology for one in load_spec(study).domains for v in one.values):
         return None
     with asking() as (session, _):
         return terms_of(session, study=study, shelf=settings().home / "standards")

@@ -57,6 +57,22 @@ def list_rules() -> None:
     _listed("rules", "rules")
 
 
+@pins.command("mapping")
+def mapping(
+    study: Annotated[str, typer.Argument(help="Code of the study: the name of the mapping's folder.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of mappings; without it, `mappings` in the home, else the program's.")
+    ] = None,
+) -> None:
+    """Check a study's mapping to SDTM, each fault told with its file and line; tell what it makes."""
+    from exports.sdtm.spec import load_spec, specs_of
+
+    spec = load_spec(study, folder=folder)
+    for domain in spec.domains:
+        typer.echo(f"{domain.domain:<8} {len(domain.variables):>3} variables  {domain.label}")
+    typer.echo(f"{(folder or specs_of(study)) / study}: revision {spec.revision}, SHA-256 {spec.sha256}")
+
+
 @pins.command("pin")
 def pin(
     study: Annotated[str, typer.Argument(help="Code of the study.")],

@@ -25,7 +25,7 @@ from exports.extracts.make import make, preview
 from exports.extracts.signatures import signatures
 from exports.marts.reader import Snapshot, numbers, open_snapshot
 from exports.odm import export as odm
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import has_spec, load_spec
 from exports.sdtm.terms import Terms
 from exports.sdtm.unblinding import withheld
 from exports.submission.standards import terms_of
@@ -181,7 +181,7 @@ def _tables(visit: Visit, state: ExportState) -> tuple[Table, ...]:
 
 
 def _has_mapping(visit: Visit) -> bool:
-    return (SPECS / visit.code).is_dir()
+    return has_spec(visit.code)
 
 
 PAGES.declare(

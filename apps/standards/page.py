@@ -15,13 +15,13 @@ from apps.standards import views
 from apps.standards.state import StandardsState
 from datamodel.kernel.errors import NotFoundError
 from datamodel.study import reads as study_reads
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import has_spec, load_spec
 
 
 def standards(visit: Visit) -> Any:
     """Return the mapping or the code lists as the address asks for them."""
     heading, path = pane(Markup("<h1>Data standards</h1>")), f"/app/{visit.code}/standards"
-    if not (SPECS / visit.code).is_dir():
+    if not has_spec(visit.code):
         return column(heading, pane(views.none(visit.study.title or visit.code), views.style()))
     state = StandardsState.from_query(load_spec(visit.code), _words(visit), visit.query)
     shown = pane(views.shown(state, path=path), views.style())

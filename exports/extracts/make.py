@@ -22,7 +22,7 @@ from exports.packages.xpt import write_xpt
 from exports.sdtm.dataset import SdtmDataset
 from exports.sdtm.exchange import fields_of, header_of
 from exports.sdtm.snapshots import build_snapshot
-from exports.sdtm.spec import SPECS
+from exports.sdtm.spec import has_spec
 from exports.sdtm.terms import Terms
 
 #: What a sheet holds at most, its titles included.
@@ -186,7 +186,7 @@ def _forms(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None) -> I
 
 
 def _sdtm(snapshot: Snapshot, asked: Asked, people: frozenset[str] | None, terms: Terms | None) -> list[Part]:
-    if not (SPECS / snapshot.study).is_dir():
+    if not has_spec(snapshot.study):
         raise NotFoundError(f"The study {snapshot.study} has no mapping to SDTM yet. Take the tables as collected.")
     datasets = build_snapshot(snapshot, terms=terms)
     offered = tuple(Table(name.lower(), one.label) for name, one in datasets.items())

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from datamodel.kernel.errors import BadInputError
+from datamodel.kernel.settings import settings
 from exports.sdtm import derivations as _library  # noqa: F401 # registers the library
 from exports.sdtm.spec_check import build_order, check, check_spec, value_order
 from exports.sdtm.spec_expand import expanded
@@ -19,6 +20,8 @@ from exports.sdtm.spec_tables import StudyTables, Visit
 from exports.sdtm.spec_types import KEY_COLUMNS, Domain, Qualifier, Row, Source, StudySpec, Value, Variable, Working
 
 SPECS: Final = Path(__file__).parent / "specs"
+#: Folder in the installation's home with mappings of its own; one there stands before the program's of the same study.
+OWN: Final = "mappings"
 
 
 class SpecError(BadInputError, ValueError):
@@ -30,14 +33,26 @@ class SpecError(BadInputError, ValueError):
         super().__init__(f"The mapping specification of {study!r} was refused; nothing was derived:\n{listed}")
 
 
-def load_spec(study: str, *, folder: Path = SPECS) -> StudySpec:
-    """Read and check the specification of a study.
+def specs_of(study: str) -> Path:
+    """Return the folder that the mapping of a study is in: the installation's own `mappings`, else the program's."""
+    own = settings().home / OWN
+    return own if (own / study / "study.yaml").is_file() else SPECS
+
+
+def has_spec(study: str, *, folder: Path | None = None) -> bool:
+    """Return whether a mapping to SDTM was written for this study."""
+    return ((folder or specs_of(study)) / study / "study.yaml").is_file()
+
+
+def load_spec(study: str, *, folder: Path | None = None) -> StudySpec:
+    """Read and check the specification of a study, from `folder` or else from where `specs_of` finds it.
 
     Raises
     ------
     SpecError
         With every fault, each with the file, the line and the variable it is in.
     """
+    folder = folder or specs_of(study)
     root = folder / study
     if not (root / "study.yaml").is_file():
         there = sorted(path.parent.name for path in folder.glob("*/study.yaml"))
@@ -127,6 +142,7 @@ def _digest(root: Path, documents: list[Document]) -> str:
 
 __all__ = [
     "KEY_COLUMNS",
+    "OWN",
     "SPECS",
     "Domain",
     "Qualifier",
@@ -141,6 +157,8 @@ __all__ = [
     "Working",
     "build_order",
     "check_spec",
+    "has_spec",
     "load_spec",
+    "specs_of",
     "value_order",
 ]

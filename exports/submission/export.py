@@ -21,7 +21,7 @@ from exports.marts.reader import Snapshot, open_snapshot
 from exports.reports.standards import Standards
 from exports.sdtm.dataset import split_datasets
 from exports.sdtm.snapshots import build_snapshot
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import has_spec, load_spec
 from exports.submission.build import DEFINE, Contents, Package, build_package
 from exports.submission.manifest import Manifest, Source, read_manifest, verify
 
@@ -56,7 +56,7 @@ def export(
     target: Callable[[Snapshot], Path],
     standards: Callable[[], Standards],
     number: int | None = None,
-    specs: Path = SPECS,
+    specs: Path | None = None,
     reason: str = "",
 ) -> Export:
     """Make the package of a snapshot (the newest without `number`) in the folder that `target` names for it.
@@ -81,7 +81,7 @@ def export(
     folder = target(snapshot)
     if folder.exists():
         return _present(folder, snapshot)
-    if not (specs / study / "study.yaml").is_file():
+    if not has_spec(study, folder=specs):
         raise NotFoundError(f"The study {study} has no mapping to SDTM yet, so there is nothing to package.")
     with reading(url, actor) as session:
         about = studies.study(session, study)
@@ -98,7 +98,7 @@ def export(
     return Export(folder=folder, snapshot=snapshot.number, manifest=package.manifest, package=package)
 
 
-def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path, protocol: str, title: str) -> Contents:
+def _contents(snapshot: Snapshot, standards: Standards, *, specs: Path | None, protocol: str, title: str) -> Contents:
     spec = load_spec(snapshot.study, folder=specs)
     source = Source(
         study=snapshot.study,

@@ -11,7 +11,7 @@ from datamodel.kernel.unit import reading
 from datamodel.study import reads as studies
 from exports.reports.check import Catalogue
 from exports.reports.standards import Standards, folder_of_rules, made
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import load_spec
 from validators.library import Terminology, read_terminology
 from validators.shelf import Shelf, read_kept_terminology, read_ruleset
 
@@ -24,7 +24,7 @@ def standards_of(
     shelf: Path,
     rules: Path | None = None,
     ct: Path | None = None,
-    specs: Path = SPECS,
+    specs: Path | None = None,
 ) -> Standards:
     """Return what the study's datasets are checked with; `rules` and `ct` stand in for what it is pinned to.
 

@@ -17,7 +17,7 @@ from exports.marts.reader import Snapshot, open_snapshot
 from exports.packages.manifest import Manifest, Provenance, verify_package
 from exports.sdtm.dataset import write_sdtm
 from exports.sdtm.snapshots import build_snapshot
-from exports.sdtm.spec import SPECS, load_spec
+from exports.sdtm.spec import has_spec, load_spec
 from exports.sdtm.terms import Terms
 from exports.submission.standards import terms_of
 
@@ -35,7 +35,7 @@ class Export:
 
 def has_mapping(study: str) -> bool:
     """Return whether a mapping specification to SDTM was written for this study."""
-    return (SPECS / study).is_dir()
+    return has_spec(study)
 
 
 def export(url: str, *, study: str, marts: Path, exports: Path) -> Export:

@@ -5,14 +5,14 @@ from pathlib import Path
 from datamodel.access import reads as access
 from datamodel.access.actor import KNOCKING
 from datamodel.kernel.unit import unit_of_work
-from exports.sdtm.spec import SPECS
+from exports.sdtm.spec import has_spec
 from exports.submission.export import Export, export
 from exports.submission.standards import standards_of
 
 
 def has_mapping(study: str) -> bool:
     """Return whether a mapping specification to SDTM was written for this study."""
-    return (SPECS / study).is_dir()
+    return has_spec(study)
 
 
 def build(url: str, *, study: str, marts: Path, exports: Path, shelf: Path) -> Export:

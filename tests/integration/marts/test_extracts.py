@@ -146,7 +146,7 @@ def mapped(tmp_path, monkeypatch):
     for name, content in SPEC.items():
         (folder / name).write_text(yaml.safe_dump(content))
     spec = load_spec(STUDY, folder=tmp_path / "specs")
-    monkeypatch.setattr(making, "SPECS", tmp_path / "specs")
+    monkeypatch.setattr(making, "has_spec", lambda study: study == STUDY)
     monkeypatch.setattr(making, "build_snapshot", lambda snapshot, terms: build_snapshot(snapshot, spec, terms=terms))
 
 

