@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from datamodel.checkpoints.rows import ACTION, plain, positions
+from datamodel.checkpoints.rows import ACTION, KEEPER, plain, positions
 
 #: table -> columns that may change without an event of the row's own
 HELD: Final[Mapping[str, tuple[str, ...]]] = {
@@ -103,9 +103,10 @@ def known(session: Session) -> Columns:
     """Return the tables and columns that were vouched for last."""
     found: Columns | None = session.execute(
         text(
-            "select change->'held_columns' from app.audit_event where action = 'ledger.attest' and change ? 'held_columns' "
-            "order by seq desc limit 1"
-        )
+            "select change->'held_columns' from app.audit_event where action = :action and actor_id = :keeper "
+            "and change ? 'held_columns' order by seq desc limit 1"
+        ),
+        {"action": ACTION, "keeper": KEEPER},
     ).scalar_one_or_none()
     return found or {}
 

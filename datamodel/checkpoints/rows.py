@@ -20,6 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 ACTION: Final = "ledger.attest"
+#: Who attests: no account, and nobody's rights. What anybody else says under that name is not believed.
+KEEPER: Final = UUID(int=1)
 #: have digests of their own, or are the ledger
 _OTHERS: Final = ("audit_event", "audit_entry", "checkpoint")
 #: table -> columns that are attested elsewhere
@@ -35,6 +37,11 @@ FORM: Final = 2
 
 #: table -> columns; those of the table that it belongs to are written `table.column`
 Columns = Mapping[str, Sequence[str]]
+
+
+def is_attestation(action: str, actor_id: UUID) -> bool:
+    """Say whether an event of the ledger is what the sealer attested, and not somebody's who calls it so."""
+    return action == ACTION and actor_id == KEEPER
 
 
 @dataclass(slots=True)
@@ -137,8 +144,11 @@ def _joined(parts: list[str]) -> str:
 def attested_upto(session: Session) -> int:
     """Return the position up to which rows were attested."""
     found: str | None = session.execute(
-        text("select change->>'to' from app.audit_event where action = :action order by seq desc limit 1"),
-        {"action": ACTION},
+        text(
+            "select change->>'to' from app.audit_event where action = :action and actor_id = :keeper "
+            "order by seq desc limit 1"
+        ),
+        {"action": ACTION, "keeper": KEEPER},
     ).scalar_one_or_none()
     return int(found or 0)
 

@@ -43,7 +43,7 @@ class _Keeper:
     name: str = "ledger"
 
 
-_KEEPER: Final = _Keeper(UUID(int=1))
+_KEEPER: Final = _Keeper(rows.KEEPER)
 
 
 class AlteredError(FaultError):

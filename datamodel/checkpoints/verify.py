@@ -126,12 +126,11 @@ class _Run:
         checked, attested, changing, when = 0, rows.Attested(), held.Held(), times.Times()
         for row, found in entries(self.session, digests):
             checked += 1
-            if not found and row.action in {rows.ACTION, "records.redact"}:
-                attested.take(row.action, row.change)
-                changing.take(row.action, row.change)
             if not found:
                 when.take(str(row.study_id or ""), row.position, row.at)
-            if not found and row.action == rows.ACTION:
+            if not found and (row.action == "records.redact" or rows.is_attestation(row.action, row.actor_id)):
+                attested.take(row.action, row.change)
+                changing.take(row.action, row.change)
                 when.told(row.change)
             # Whose entry it was that is gone, the record outside knows; the next one's study would mislead.
             self.problems += [Problem("" if one[1] == "gap" else self._study(row), *one) for one in found]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.access import actions as access
 from datamodel.audit.canonical import canonical_bytes
+from datamodel.checkpoints import rows
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.sealer import Sealer
 from datamodel.checkpoints.verify import verify
@@ -19,7 +20,7 @@ from datamodel.consent import actions as consent
 from datamodel.kernel.database import engine_for
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import unit_of_work
+from datamodel.kernel.unit import sealing, unit_of_work
 from datamodel.migrations import guarded
 from datamodel.migrations.roles import Roles
 from datamodel.records.digest import DIGESTS
@@ -176,20 +177,35 @@ def test_a_digest_of_an_arm_is_not_guessed(kept):
     assert "nonce" in columns
 
 
-def test_a_new_event_that_is_dated_back_is_found(attacked):
-    [(body,)] = attacked.run(
-        "select body from app.audit_event where id = %s", attacked.event_at(attacked.at("alpha", 40))
-    )
-    event = orjson.loads(bytes(body)) | {"id": str(new_id()), "at": "2020-01-01T00:00:00.000000+00:00"}
-    attacked.run(
+def put_in(forger, **fields):
+    """Put a new event of somebody into the ledger, as an owner can, and let the sealer seal it."""
+    like = forger.event_at(forger.at("alpha", 40))
+    [(body,)] = forger.run("select body from app.audit_event where id = %s", like)
+    event = orjson.loads(bytes(body)) | {"id": str(new_id())} | fields
+    forger.run(
         "insert into app.audit_event (id, xid, at, study_id, actor_id, actor_kind, actor_name, role, action, subject, reason, "
-        "request_id, change, body) select %s, pg_current_xact_id(), '2020-01-01 00:00Z', study_id, actor_id, actor_kind, "
-        "actor_name, role, action, subject, reason, request_id, change, %s from app.audit_event where id = %s",
+        "request_id, change, body) select %s, pg_current_xact_id(), %s, study_id, actor_id, actor_kind, actor_name, role, %s, "
+        "subject, reason, request_id, %s, %s from app.audit_event where id = %s",
         event["id"],
+        event["at"],
+        event["action"],
+        orjson.dumps(event["change"]).decode(),
         canonical_bytes(event),
-        attacked.event_at(attacked.at("alpha", 40)),
+        like,
     )
-    Sealer(attacked.url, settings()).seal_once(force=True)
+    Sealer(forger.url, settings()).seal_once(force=True)
+
+
+def test_a_new_event_that_is_dated_back_is_found(attacked):
+    put_in(attacked, at="2020-01-01T00:00:00.000000+00:00")
     found = attacked.verdict()
     assert [(one.study, one.position) for one in found.problems] == [("alpha", attacked.at("beta", 40) + 1)]
     assert "dated back" in found.problems[0].detail
+
+
+@pytest.mark.parametrize("change", [{"from": "1", "to": "999999", "tables": {}, "rows": {}}, {"to": "what"}], ids=str)
+def test_who_is_not_the_sealer_attests_nothing(attacked, change):
+    put_in(attacked, action="ledger.attest", change=change)
+    with sealing(attacked.url) as session:
+        assert rows.attested_upto(session) < 1000
+    assert attacked.verdict().is_ok
