@@ -157,11 +157,7 @@ def open_questions(
 
 
 def _blinded_fields(unit: UnitOfWork[Actor], study_id: UUID) -> frozenset[str]:
-    try:
-        protocol = study_reads.design(unit.session, study_id).protocol
-    except NotFoundError:
-        return frozenset()
-    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
+    return study_reads.blinded_fields(unit.session, study_id)
 
 
 def answer(unit: UnitOfWork[Actor], *, study: str, discrepancy_id: UUID, words: str) -> None:

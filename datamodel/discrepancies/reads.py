@@ -138,11 +138,7 @@ def _hidden(session: Session, actor: Actor, *, study: str, study_id: UUID) -> fr
     """Return the fields whose values, old, new or refused, this reader may not see."""
     if may(actor, "study:blinded:read", study=study):
         return frozenset()
-    try:
-        protocol = study_reads.design(session, study_id).protocol
-    except NotFoundError:
-        return frozenset()
-    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
+    return study_reads.blinded_fields(session, study_id)
 
 
 def _field(row: Row[Any]) -> str:

@@ -227,8 +227,7 @@ def _hidden(session: Session, actor: Actor, *, study: str) -> frozenset[str]:
     """Return the fields whose values this reader may not see, in any revision."""
     if may(actor, "study:blinded:read", study=study):
         return frozenset()
-    protocol = study_reads.design(session, study_reads.study(session, study).id).protocol
-    return frozenset(field.name for form in protocol.forms for field in form.fields if field.is_blinded)
+    return study_reads.blinded_fields(session, study_reads.study(session, study).id)
 
 
 def _is_hidden(name: str, hidden: frozenset[str]) -> bool:

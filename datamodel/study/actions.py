@@ -9,10 +9,10 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
-from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, require
+from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
-from datamodel.study import store
+from datamodel.study import reads, store
 from datamodel.study.protocol import Protocol
 from datamodel.study.tables import DesignRow, SiteRow, StandardsRow, StudyRow
 
@@ -125,7 +125,8 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
     Raises
     ------
     RefusedError
-        When the actor may not write the study's design.
+        When the actor may not write the study's design, or a field that held blinded data would be open to everybody:
+        whoever writes the design would unblind the study alone.
     NotFoundError
         When the study is unknown.
     """
@@ -134,6 +135,7 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
     present = store.published(unit.session, row.id)
     if present is not None and present.fingerprint == protocol.fingerprint:
         return present.version
+    _keep_blinded(protocol, reads.blinded_fields(unit.session, row.id))
     version, event_id = store.next_version(unit.session, row.id), new_id()
     if present is not None:
         store.supersede(unit.session, present.id)
@@ -258,6 +260,25 @@ def close_study(unit: UnitOfWork[Actor], *, study: str, approval: UUID) -> None:
     )
     row.status, row.event_id = "closed", event_id
     unit.session.flush()
+
+
+def _keep_blinded(protocol: Protocol, blinded: frozenset[str]) -> None:
+    opened = sorted(
+        {
+            field.name
+            for form in protocol.forms
+            for field in form.fields
+            if field.name in blinded and not field.is_blinded
+        }
+    )
+    if opened:
+        raise RefusedError(
+            Refused(
+                "field-is-blinded",
+                f"This design would show everybody the values of {', '.join(opened)}, which are blinded. Nothing was published.",
+                "Keep the field blinded, in the mapping as well; who must see its values is allowed to by two people.",
+            )
+        )
 
 
 def _study(unit: UnitOfWork[Actor], code: str, *, is_locked: bool = False) -> StudyRow:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -79,6 +80,26 @@ def design(session: Session, study_id: UUID, version: int | None = None) -> Desi
             else f"This study's design has no version {version}."
         )
     return _design(row)
+
+
+def blinded_fields(session: Session, study_id: UUID) -> frozenset[str]:
+    """Return the names of fields that hold blinded data in any version of the design: values of an earlier one are kept too."""
+    newest = store.newest(session, study_id)
+    if newest is None:
+        return frozenset()
+    if newest not in _BLINDED:
+        if len(_BLINDED) >= _REMEMBERED:
+            _BLINDED.clear()
+        protocols = [Protocol.from_document(one) for one in store.documents(session, study_id)]
+        _BLINDED[newest] = frozenset(
+            field.name for one in protocols for form in one.forms for field in form.fields if field.is_blinded
+        )
+    return _BLINDED[newest]
+
+
+#: newest version of a study's design -> fields; a version never changes
+_BLINDED: Final[dict[UUID, frozenset[str]]] = {}
+_REMEMBERED: Final = 256
 
 
 def _study(row: StudyRow) -> Study:

@@ -1,6 +1,6 @@
 """Load and save studies, sites and designs."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
@@ -72,6 +72,17 @@ def design(session: Session, study_id: UUID, version: int) -> DesignRow | None:
     return session.scalars(
         select(DesignRow).where(DesignRow.study_id == study_id, DesignRow.version == version)
     ).one_or_none()
+
+
+def newest(session: Session, study_id: UUID) -> UUID | None:
+    """Return the id of a study's newest design version, or None."""
+    query = select(DesignRow.id).where(DesignRow.study_id == study_id).order_by(DesignRow.version.desc()).limit(1)
+    return session.scalars(query).one_or_none()
+
+
+def documents(session: Session, study_id: UUID) -> list[dict[str, Any]]:
+    """Return every version of a study's design."""
+    return list(session.scalars(select(DesignRow.document).where(DesignRow.study_id == study_id)))
 
 
 def next_version(session: Session, study_id: UUID) -> int:

@@ -13,7 +13,6 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.kernel.errors import require
 from datamodel.study import reads as studies
-from datamodel.study.protocol import Protocol
 from datamodel.trail import store
 from datamodel.trail.words import in_words
 
@@ -167,8 +166,7 @@ def critical_fields(session: Session, actor: Actor, *, study: str) -> set[tuple[
 
 
 def _blinded(session: Session, study_id: UUID) -> set[str]:
-    protocol: Protocol = studies.design(session, study_id).protocol
-    return {one.name for form in protocol.forms for one in form.fields if one.is_blinded}
+    return set(studies.blinded_fields(session, study_id))
 
 
 def _site(actor: Actor, study: str) -> str | None:
