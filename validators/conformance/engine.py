@@ -87,7 +87,9 @@ class Run:
             for place, number, parts in steps:
                 found[place][number] = list(self.unit(rules[place], parts, limit))
             self.tables = {key: table for key, table in self.tables.items() if key[1] != names}
-        yield from (one for of_rule in found for of_unit in of_rule for one in of_unit)
+        for rule, of_rule in zip(rules, found, strict=True):
+            results = [one for of_unit in of_rule for one in of_unit]
+            yield from once(results) if rule.sensitivity == "Study" else results
 
     def rule(self, rule: Rule, limit: int | None = None) -> Iterator[RuleResult]:
         """The results of one rule, see `all`."""
@@ -196,6 +198,14 @@ class Run:
         if self.present is None:
             self.present = presence(self.study)
         return self.present
+
+
+def once(results: Sequence[RuleResult]) -> Iterator[RuleResult]:
+    """The results of a rule that tells one finding for the study: the first that has one keeps it."""
+    is_told = False
+    for one in results:
+        yield replace(one, count=0, findings=NOTHING) if is_told else one
+        is_told = is_told or bool(one.count)
 
 
 def widened(table: Table, before: Seen, made: set[str]) -> None:

@@ -36,7 +36,7 @@ def wanted(context: Context, spec: Spec, frame: pl.DataFrame) -> pl.Series:
     MissingError
         It is not there.
     """
-    name = context.table.called(str(spec.get("name")))
+    name = context.table.called(str(spec["name"]))
     if name not in frame.columns:
         raise MissingError(name)
     return frame.get_column(name)
@@ -55,7 +55,8 @@ def grouped(context: Context, spec: Spec, frame: pl.DataFrame, value: pl.Series,
     """One result for each group, given to each record of the table whose keys are that group's."""
     names = context.names(spec, "group")
     aliases = context.names(spec, "group_aliases")
-    asked_for = {context.table.called(str(one)) for one in spec.get("group") or []}
+    group = spec.get("group") or []
+    asked_for = {context.table.called(str(one)) for one in (group if isinstance(group, list) else [group])}
     is_count = spec.get("operator") == "record_count"
     names = [one for one in names if one in frame.columns or (one in asked_for and not is_count)]
     for name in names:

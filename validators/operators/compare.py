@@ -37,6 +37,12 @@ def compared(table: Table, condition: Condition) -> pl.Series:
     return repeated(value, table.height)
 
 
+def worded(table: Table, condition: Condition) -> str:
+    """The literal text that a condition compares with, "" where it compares with a variable or with anything else."""
+    value = condition.get("value")
+    return value if isinstance(value, str) and not table.has(value) else ""
+
+
 def referenced(table: Table, name: str) -> pl.Series:
     """For each record the value of the variable that another variable names."""
     names = table.column(name)
@@ -125,6 +131,8 @@ def ordered(test: Callable[[Any, Any], Any]) -> Operator:
 
     def compare(table: Table, condition: Condition) -> pl.Series:
         left, right = number(table.column(str(condition["name"]))), number(compared(table, condition))
+        if (word := worded(table, condition)) and right.null_count() and not condition.get("value_is_literal"):
+            raise MissingError(table.called(word))  # no number: the name of a variable that is not there
         found: pl.Series = test(left, right)
         return sure(found)
 

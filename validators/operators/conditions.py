@@ -18,6 +18,20 @@ from validators.operators.titles import TITLES
 OPERATORS: Mapping[str, Operator] = {**COMPARISONS, **STRINGS, **DATES, **GROUPS, **ORDER, **TITLES, **CODELISTS}
 
 
+#: Operators that compare with nothing, or need not.
+ALONE = frozenset(
+    {
+        *("empty", "non_empty", "exists", "not_exists", *TITLES),
+        *("is_complete_date", "is_incomplete_date", "invalid_date", "invalid_duration"),
+        *("split_parts_have_equal_length", "split_parts_have_unequal_length"),
+        *("is_unique_set", "is_not_unique_set", "has_same_values", "has_different_values"),
+        *("present_on_multiple_rows_within", "not_present_on_multiple_rows_within"),
+        *("inconsistent_enumerated_columns", "additional_columns_empty", "additional_columns_not_empty"),
+        *("is_ordered_by", "is_not_ordered_by"),
+    }
+)
+
+
 def leaves(check: Any) -> Iterator[Condition]:
     """All conditions of a tree that are no `all`, `any` or `not`."""
     if isinstance(check, Mapping):
@@ -37,6 +51,12 @@ def leaf(table: Table, condition: Condition) -> pl.Series | None:
     test = OPERATORS.get(name)
     if test is None:
         raise UnsupportedError(f"The operator {name} is not one that this engine has.")
+    if isinstance(condition.get("value"), Mapping) or not isinstance(condition.get("name", ""), str | list):
+        raise UnsupportedError(
+            f"The operator {name} takes names, texts, numbers and lists; the condition is {condition!r}."
+        )
+    if condition.get("value") is None and name not in ALONE:
+        raise UnsupportedError(f"The operator {name} needs the parameter 'value'; the condition lacks it.")
     remembered = key(table, condition)
     memo = table.memory(condition)
     if remembered not in memo:

@@ -8,8 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from validators.operators.compare import compared
-from validators.operators.table import Condition, Operator, Table, UnsupportedError, by_value, different, sure, text
+from validators.operators.compare import compared, worded
+from validators.operators.table import (
+    Condition,
+    MissingError,
+    Operator,
+    Table,
+    UnsupportedError,
+    by_value,
+    different,
+    sure,
+    text,
+)
 
 #: A date or date and time, each part optional from the right.
 PARTS = (
@@ -34,6 +44,8 @@ DURATION = (
     r"P(?:\d+(?:[.,]\d+)?W|(?=\d|T\d)(?:\d+(?:[.,]\d+)?Y)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?D)?"
     r"(?:T(?=\d)(?:\d+(?:[.,]\d+)?H)?(?:\d+(?:[.,]\d+)?M)?(?:\d+(?:[.,]\d+)?S)?)?)"
 )
+#: What is no date and can be the name of a variable.
+NAME = re.compile(r"[A-Z_][A-Z0-9_.]*")
 #: A fraction that is not in the smallest part of a duration.
 EARLY = re.compile(r"[.,]\d+[YMWDH](?=.)")
 
@@ -151,6 +163,8 @@ def date_compare(test: Callable[[Any, Any], Any]) -> Operator:
     def compare(table: Table, condition: Condition) -> pl.Series:
         unit = condition.get("date_component")
         target, other = table.column(str(condition["name"])), compared(table, condition)
+        if NAME.fullmatch(word := worded(table, condition)) and not condition.get("value_is_literal"):
+            raise MissingError(table.called(word))
         if unit == "auto":
             return sure(common(dated(target, table), dated(other, table), test))
         if unit is not None and unit not in LEVELS:

@@ -35,6 +35,8 @@ def pattern(condition: Condition, name: str = "value") -> re.Pattern[str]:
         It is none, or none that can be read.
     """
     source = condition.get(name)
+    if isinstance(source, list | dict):
+        raise UnsupportedError(f"A pattern is one text; the condition on {condition.get('name')} gives {source!r}.")
     try:
         return re.compile(str(source))
     except re.error as error:

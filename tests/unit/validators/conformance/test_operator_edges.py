@@ -242,3 +242,34 @@ def test_what_is_missing_is_not_left_over_when_one_list_is_taken_from_another():
         {"id": "$left", "operator": "minus", "name": "$held", "subtract": "$taken"},
     ]
     assert len(hits(rule(condition("$left", "empty"), Operations=steps), ORDERED)) == ORDERED.frame.height
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"name": "SESEQ", "operator": "greater_than"},
+        {"name": "ETCD", "operator": "is_contained_by"},
+        {"name": "ETCD", "operator": "matches_regex", "value": ["A", "B"]},
+        {"name": "ETCD", "operator": "equal_to", "value": {"A": "B"}},
+        {"name": None, "operator": "empty"},
+        {"name": "SESEQ", "operator": "target_is_sorted_by", "within": "USUBJID"},
+    ],
+    ids=str,
+)
+def test_a_condition_that_lacks_what_it_needs_is_no_pass(one):
+    (result,) = results(rule(one), ORDERED)
+    assert result.status == "unsupported"
+    assert result.reason
+
+
+@pytest.mark.parametrize("operator", ["greater_than", "date_less_than", "date_not_equal_to"])
+def test_a_comparison_with_a_variable_that_is_not_there_says_so(operator):
+    (result,) = results(rule(condition("SESTDTC", operator, "RFSTDTC")), ORDERED)
+    assert (result.status, result.count) == ("ok", 0)
+    assert "RFSTDTC" in result.reason
+    assert hits(rule({"not": condition("SESTDTC", operator, "RFSTDTC")}), ORDERED) == []
+
+
+def test_a_rule_for_the_study_finds_once():
+    dm = dataset("DM", DOMAIN=["DM"] * 2, USUBJID=["1", "2"])
+    assert hits(rule(condition("USUBJID", "non_empty"), Sensitivity="Study"), dm, ORDERED) == [("DM", None)]
