@@ -52,7 +52,7 @@ def dataset_facts(part: Part) -> dict[str, Any]:
         "dataset_size": float(part.frame.estimated_size()),
         "dataset_domain": part.domain,
         "dataset_columns": part.variables,
-        "domain": part.domain,
+        "domain": part.stated,
         "is_ap": part.is_associated,
         "ap_suffix": part.domain[2:] if part.is_associated else "",
         "record_count": float(part.frame.height),

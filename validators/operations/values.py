@@ -165,7 +165,7 @@ def extract_metadata(context: Context, spec: Spec) -> Value:
         "dataset_label": part.dataset.label,
         "dataset_location": part.dataset.file or part.name,
         "dataset_size": part.frame.estimated_size(),
-        "domain": part.domain,
+        "domain": part.stated,
         "is_ap": part.is_associated,
         "ap_suffix": part.domain[2:] if part.is_associated else "",
     }

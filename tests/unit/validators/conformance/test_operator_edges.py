@@ -273,3 +273,11 @@ def test_a_comparison_with_a_variable_that_is_not_there_says_so(operator):
 def test_a_rule_for_the_study_finds_once():
     dm = dataset("DM", DOMAIN=["DM"] * 2, USUBJID=["1", "2"])
     assert hits(rule(condition("USUBJID", "non_empty"), Sensitivity="Study"), dm, ORDERED) == [("DM", None)]
+
+
+def test_a_dataset_without_domain_has_none_as_its_metadata():
+    relrec = dataset("RELREC", RDOMAIN=["AE"], USUBJID=["1"])
+    of_metadata = rule(
+        condition("dataset_name", "not_equal_to", "domain"), Rule_Type="Dataset Metadata Check", Sensitivity="Dataset"
+    )
+    assert hits(of_metadata, relrec, ORDERED) == [("RELREC", None)]
