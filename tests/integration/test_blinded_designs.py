@@ -29,7 +29,9 @@ def scene(database_url, home):
 def first(scene, name="coordinator"):
     """Return the first form with values as somebody sees it, and the name of one of its fields."""
     with reading(scene.url, scene.actor(name)) as session:
-        return records.instances(session, scene.actor(name), study=dashboard.STUDY, participant=dashboard.codes(2)[0])[0]
+        return records.instances(session, scene.actor(name), study=dashboard.STUDY, participant=dashboard.codes(2)[0])[
+            0
+        ]
 
 
 def publish(scene, change):
