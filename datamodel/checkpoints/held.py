@@ -103,8 +103,8 @@ def known(session: Session) -> Columns:
     """Return the tables and columns that were vouched for last."""
     found: Columns | None = session.execute(
         text(
-            "select change->'held_columns' from app.audit_event where action = :action and actor_id = :keeper "
-            "and change ? 'held_columns' order by seq desc limit 1"
+            "select change->'held_columns' from app.audit_event where study_id is null and action = :action "
+            "and actor_id = :keeper and change ? 'held_columns' order by seq desc limit 1"
         ),
         {"action": ACTION, "keeper": KEEPER},
     ).scalar_one_or_none()
@@ -120,15 +120,20 @@ def digests(
     """
     quote = session.get_bind().dialect.identifier_preparer.quote_identifier
     values = ", ".join(plain(f"t.{quote(one)}") for one in names)
-    limit = "" if upto is None else "where s.position > :after and s.position <= :upto"
+    # Of a span, its entries come first: they are found by their positions, however long the ledger is.
+    source = (
+        f"app.{quote(table)} t left join app.audit_event e on e.id = t.event_id left join app.audit_entry s on s.event_id = e.id"
+        if upto is None
+        else f"(select event_id, position from app.audit_entry where position > :after and position <= :upto) s "  # noqa: S608
+        f"join app.{quote(table)} t on t.event_id = s.event_id"
+    )
+    place = "case when e.id is null then 0 else s.position end" if upto is None else "s.position"
     session.execute(text("set local timezone to 'UTC'"))
     rows = session.execute(
         text(
             f"select t.{quote(_KEYS.get(table, 'id'))}\\:\\:text as key, t.event_id, "  # noqa: S608 - names of ours
             f"left(encode(sha256(convert_to(jsonb_build_array({values})\\:\\:text, 'UTF8')), 'hex'), {_DIGEST_CHARS}) as digest, "
-            "case when e.id is null then 0 else s.position end as position "
-            f"from app.{quote(table)} t left join app.audit_event e on e.id = t.event_id "
-            f"left join app.audit_entry s on s.event_id = e.id {limit}"
+            f"{place} as position from {source}"
         ),
         {} if upto is None else {"after": after, "upto": upto},
     )

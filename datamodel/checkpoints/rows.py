@@ -145,8 +145,8 @@ def attested_upto(session: Session) -> int:
     """Return the position up to which rows were attested."""
     found: str | None = session.execute(
         text(
-            "select change->>'to' from app.audit_event where action = :action and actor_id = :keeper "
-            "order by seq desc limit 1"
+            "select change->>'to' from app.audit_event where study_id is null and action = :action "
+            "and actor_id = :keeper order by seq desc limit 1"
         ),
         {"action": ACTION, "keeper": KEEPER},
     ).scalar_one_or_none()
