@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.support.web import ARGUMENTS, CHROMIUM, running
+
+#: Milliseconds that a page is given to come to what a test expects of it; how fast it does is measured in `benchmarks/`.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +42,7 @@ def window(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
         def opened(*, width: int = 1440, height: int = 900, **options: Any) -> BrowserContext:
             context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(PATIENCE)
             stack.callback(context.close)
             return context
 

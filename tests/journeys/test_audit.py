@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import text
 
 from apps.web import create_app
@@ -87,9 +88,9 @@ def test_a_change_says_who_when_why_and_what_it_was(visit):
 
 def test_filters_stand_in_the_address_and_hold_for_whoever_opens_it(visit):
     page, _ = visit("manager", "/audit?kind=exports")
-    assert "0 events" in page.locator(".count").inner_text()
+    expect(page.locator(".count")).to_contain_text("0 events", use_inner_text=True)
     page, _ = visit("manager", "/audit?show=changes&form=vital-signs&subject=nobody")
-    assert "0 changes" in page.locator(".count").inner_text()
+    expect(page.locator(".count")).to_contain_text("0 changes", use_inner_text=True)
     page.get_by_label("Participant").fill(dashboard.codes(SUBJECTS)[0])
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.count') || true")
@@ -113,17 +114,17 @@ def test_a_file_that_is_taken_away_is_in_the_ledger_with_its_hash(visit, scene):
 
 def test_a_monitor_accepts_a_change_and_it_no_longer_waits(visit):
     page, watch = visit("monitor", "/review")
-    assert "1 change" in page.locator(".count").inner_text()
+    expect(page.locator(".count")).to_contain_text("1 change", use_inner_text=True)
     page.get_by_role("button", name="Accept").click()
     page.get_by_text("No change is chosen").wait_for()
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Accept").click()
     page.get_by_text("Saved: 1 reviewed.").wait_for()
     page.get_by_text("Nothing waits").wait_for()
-    assert "Accepted" in page.locator("table.trail").inner_text()
+    expect(page.locator("table.trail")).to_contain_text("Accepted", use_inner_text=True)
     assert watch.problems == []
 
 
 def test_who_may_not_review_is_told_who_may(visit):
     page, _ = visit("coordinator", "/review")
-    assert page.get_by_role("button", name="Accept").count() == 0
+    expect(page.get_by_role("button", name="Accept")).to_have_count(0)

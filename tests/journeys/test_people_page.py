@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from playwright.sync_api import expect
 
 from datamodel.access import actions, reads
 from datamodel.access.actor import KNOCKING
@@ -120,7 +121,7 @@ def test_closing_the_study_is_proposed_by_one_and_approved_by_another(visit, sce
     other, more = visit("investigator", href, width=390)
     other.get_by_role("button", name="Approve").click()
     other.get_by_text("Approved.", exact=True).wait_for()
-    assert other.get_by_role("button", name="Close the study for good").is_visible()
+    expect(other.get_by_role("button", name="Close the study for good")).to_be_visible()
     assert sideways(other) <= 0
     assert serious(other) == []
     other.screenshot(path=_folder() / "people-close-390.png", full_page=True)
@@ -141,7 +142,7 @@ def test_two_administrators_change_keys(visit, scene, root):
     page.get_by_label("Why").fill("A year is over.")
     page.get_by_role("button", name="Propose a change of keys").click()
     page.get_by_text("Proposed. Another administrator").wait_for()
-    assert page.get_by_role("button", name="Approve").count() == 0
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     other, _ = visit("second", "/app/people", width=390)
     assert sideways(other) <= 0
     other.get_by_role("button", name="Approve").click()
@@ -156,7 +157,7 @@ def test_one_s_own_rights_are_shown_and_not_changed(visit):
     page.wait_for_url("**one=*")
     here(page)
     page.get_by_text("Nobody changes their own").wait_for()
-    assert page.get_by_role("button", name="Change the role").count() == 0
+    expect(page.get_by_role("button", name="Change the role")).to_have_count(0)
 
 
 def test_who_did_not_confirm_lately_is_asked_to_and_nothing_is_changed(visit, scene, root):
@@ -171,7 +172,7 @@ def test_who_did_not_confirm_lately_is_asked_to_and_nothing_is_changed(visit, sc
 
 def test_an_investigator_sees_who_works_here_and_why_they_may_not_change_it(visit):
     page, watch = visit("investigator", "/people")
-    assert page.get_by_role("button", name="Give the role").count() == 0
+    expect(page.get_by_role("button", name="Give the role")).to_have_count(0)
     page.get_by_role("link", name="Vera Long").click()
     page.wait_for_url("**one=*")
     here(page)
@@ -216,7 +217,7 @@ def test_an_administrator_invites_closes_and_signs_out_and_sees_no_study(visit, 
     page.get_by_text("nobody signs in with it").wait_for()
     assert watch.problems == []
     page.goto(f"{base}{HOME}/overview")
-    assert page.get_by_text("There is no such study among yours.").is_visible()
+    expect(page.get_by_text("There is no such study among yours.")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1440, 390])

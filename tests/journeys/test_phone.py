@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import text
 
 from apps.edge.app import create_edge
@@ -98,23 +99,23 @@ def sign_drawn(page, pictures):
     """Draw, undo, clear, draw again, turn the phone, and sign."""
     read_through(page)
     agree = page.get_by_role("button", name="I agree", exact=True)
-    assert agree.is_disabled()
+    expect(agree).to_be_disabled()
     draw(page, down=60)
     draw(page, down=100)
     page.get_by_label("I have read this text").check()
-    assert agree.is_enabled()
+    expect(agree).to_be_enabled()
     page.screenshot(path=pictures / "phone-consent-sign-390.png", full_page=True)
     page.get_by_role("button", name="Undo").click()
-    assert agree.is_enabled()
+    expect(agree).to_be_enabled()
     page.get_by_role("button", name="Clear").click()
-    assert agree.is_disabled()
+    expect(agree).to_be_disabled()
     draw(page)
     page.set_viewport_size({"width": 844, "height": 390})
     page.set_viewport_size({"width": 390, "height": 844})
-    assert agree.is_enabled()
+    expect(agree).to_be_enabled()
     agree.click()
     page.locator("#signed").wait_for()
-    assert "receipt" in page.locator("#signed").inner_text()
+    expect(page.locator("#signed")).to_contain_text("receipt", use_inner_text=True)
     page.screenshot(path=pictures / "phone-consent-copy-390.png", full_page=True)
 
 
@@ -135,8 +136,8 @@ def do_task(page, base, scene, trials=4):
 def test_link_consent_task_receipt_and_score(scene, base, dispatcher, phone, pictures):
     shorten(scene)
     page, watch = enter(scene, phone(), base)
-    assert page.locator("article").count() == 2
-    assert "Not open" in page.locator("article[data-assignment]").inner_text()
+    expect(page.locator("article")).to_have_count(2)
+    expect(page.locator("article[data-assignment]")).to_contain_text("Not open", use_inner_text=True)
     page.screenshot(path=pictures / "phone-home-blocked-390.png", full_page=True)
 
     page.get_by_role("link", name="Read and decide").click()
@@ -170,7 +171,7 @@ def test_link_consent_task_receipt_and_score(scene, base, dispatcher, phone, pic
     ]
     assert all(0 < one < 5000 for one in times)
     page.goto(f"{base}/me")
-    assert page.locator("article .state.done").count() == 2
+    expect(page.locator("article .state.done")).to_have_count(2)
     page.screenshot(path=pictures / "phone-home-done-390.png", full_page=True)
     assert watch.problems == []
     assert not [one for one in watch.addresses if "Whistle" in one or "701-1015" in one]
@@ -188,15 +189,15 @@ def test_offline_during_the_task_then_online_everything_arrives_once(scene, base
     page.get_by_role("button", name="Go on").tap()
     do_trials(page, 12)
     page.locator("#delivery.saved").wait_for()
-    assert "Saved on this phone" in page.locator("#delivery").inner_text()
-    assert "offline" in page.locator("#strip").inner_text()
+    expect(page.locator("#delivery")).to_contain_text("Saved on this phone", use_inner_text=True)
+    expect(page.locator("#strip")).to_contain_text("offline", use_inner_text=True)
     page.screenshot(path=pictures / "phone-task-offline-390.png", full_page=True)
     assert rows(scene, "select count(*) from app.envelope where kind = 'jspsych'")[0][0] == 0
     page.reload()  # from the phone's own copy
     page.locator("#delivery.saved").wait_for()
     page.goto(f"{base}/me")
     page.locator("article .state.saved").wait_for()
-    assert page.locator("article[data-kind=consent] .state.done").count() == 1, "the copy tells no old news"
+    expect(page.locator("article[data-kind=consent] .state.done"), "the copy tells no old news").to_have_count(1)
     page.screenshot(path=pictures / "phone-home-saved-390.png", full_page=True)
     context.set_offline(False)
     wait_until(lambda: rows(scene, "select 1 from app.assessment_session where state = 'scored'"))
@@ -222,7 +223,7 @@ def test_the_store_grows_during_the_task_and_a_reload_keeps_what_was_done(scene,
     wait_until(lambda: rows(scene, "select count(*) from app.assessment_trial")[0][0] > 20)
     page.reload()
     page.locator("#left").wait_for()
-    assert "starts from the beginning" in page.locator("#left").inner_text()
+    expect(page.locator("#left")).to_contain_text("starts from the beginning", use_inner_text=True)
     wait_until(
         lambda: rows(scene, "select count(*) from app.assessment_trial where data->>'phase' = 'test'")[0][0] == 11
     )
@@ -304,7 +305,7 @@ def test_declining_is_as_easy_and_asks_nothing(scene, base, dispatcher, phone):
     page.get_by_role("button", name="I do not want to take part").click()
     page.get_by_text("You said no to this consent").wait_for()
     page.goto(f"{base}/me")
-    assert "You said no" in page.locator("article").first.inner_text()
+    expect(page.locator("article").first).to_contain_text("You said no", use_inner_text=True)
     assert rows(scene, "select count(*) from app.consent_decline")[0][0] == 1
     sign_typed(page, base)
     assert watch.problems == []
@@ -326,7 +327,7 @@ def test_withdrawing_closes_the_tasks(scene, base, dispatcher, phone):
     page.get_by_text("You withdrew your consent").wait_for()
     answer = page.goto(f"{base}/me/task/{scene.people[CODE].assignment}")
     assert answer.status == 403
-    assert "withdrawn" in page.locator("#blocked").inner_text()
+    expect(page.locator("#blocked")).to_contain_text("withdrawn", use_inner_text=True)
     watch.forgive("403")
     assert watch.problems == []
 
@@ -363,7 +364,7 @@ def test_signing_out_tells_what_was_not_sent_and_keeps_it(scene, base, dispatche
     page.locator("#delivery.saved").wait_for()
     page.get_by_role("button", name="Sign out").click()
     page.locator("#leave").wait_for()
-    assert "Not sent yet: 1" in page.locator("#leave-text").inner_text()
+    expect(page.locator("#leave-text")).to_contain_text("Not sent yet: 1", use_inner_text=True)
     page.screenshot(path=pictures / "phone-leave-390.png")
     page.get_by_role("button", name="Sign out all the same").click()
     page.get_by_text("You are signed out").wait_for()
@@ -480,12 +481,12 @@ def test_what_the_edge_refuses_is_told_kept_and_the_task_can_be_done_again(scene
     page.route("**/api/assessments", lambda route: route.fulfill(status=422, body=refusal))
     do_task(page, base, scene)
     page.locator("#delivery.overdue").wait_for()
-    assert "The interface says no." in page.locator("#delivery").inner_text()
+    expect(page.locator("#delivery")).to_contain_text("The interface says no.", use_inner_text=True)
     page.screenshot(path=pictures / "phone-task-problem-390.png", full_page=True)
     page.unroute("**/api/assessments")
     do_task(page, base, scene)
     page.locator("#delivery.done").wait_for()
-    assert "kept on this phone" in page.locator("#strip").inner_text()
+    expect(page.locator("#strip")).to_contain_text("kept on this phone", use_inner_text=True)
     assert rows(scene, "select state from app.assessment_session") == [("scored",)]
     watch.forgive("422")
     assert watch.problems == []

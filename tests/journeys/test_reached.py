@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import text
 
 from apps.web import create_app
@@ -76,4 +77,4 @@ def test_who_may_not_enrol_sees_no_such_section(scene, window):
     with running(create_app()) as base:
         page, _, code = open_record(scene, base, window, "statistician")
         page.get_by_role("heading", name=code).wait_for()
-        assert page.get_by_role("button", name="Add caregiver").count() == 0
+        expect(page.get_by_role("button", name="Add caregiver")).to_have_count(0)

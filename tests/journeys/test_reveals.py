@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from playwright.sync_api import expect
 
 from apps.web import create_app
 from datamodel.access import actions as access
@@ -16,7 +17,7 @@ from datamodel.migrations.roles import Roles
 from tests.conftest import _PASSWORD
 from tests.journeys.test_signing import DEEP_TEXT, HOME, INTERNAL, fill
 from tests.support import dashboard
-from tests.support.web import Watch, running, serious, sideways
+from tests.support.web import Watch, running, serious, sideways, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 ARMS = ("Placebo", "Low dose", "High dose")
@@ -77,15 +78,15 @@ def test_an_emergency_takes_three_steps_and_everybody_else_reads_a_mark(visit, p
     page.get_by_label("Why, without naming a treatment").fill("Seizure; the hospital asks what was given.")
     fill(page, password="not mine at all")
     dialog.get_by_role("alert").wait_for()
-    assert "does not prove that it is you" in dialog.get_by_role("alert").inner_text()
-    assert page.get_by_role("textbox", name="Password").input_value() == ""
+    expect(dialog.get_by_role("alert")).to_contain_text("does not prove that it is you", use_inner_text=True)
+    expect(page.get_by_role("textbox", name="Password")).to_have_value("")
     assert ARM.search(page.evaluate(DEEP_TEXT)) is None
     page.screenshot(path=pictures / f"reveal-dialog-{width}.png")
     fill(page)  # 2: what is asked for; 3: Enter
     arm = dialog.locator(".arm")
     arm.wait_for()
     assert arm.inner_text().split(" (")[0] in ARMS
-    assert "3 people were told by mail" in page.evaluate(DEEP_TEXT)
+    wait_until(lambda: "3 people were told by mail" in page.evaluate(DEEP_TEXT))
     page.screenshot(path=pictures / f"reveal-shown-{width}.png")
     assert serious(page) == []
     page.get_by_role("button", name="Close").click()
@@ -99,7 +100,7 @@ def test_an_emergency_takes_three_steps_and_everybody_else_reads_a_mark(visit, p
     assert re.search(r"on\s+\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d\s.*by Ida Paul\. Medical emergency", said)
     assert ARM.search(other.content() + said) is None
     assert INTERNAL.search(said) is None
-    assert other.get_by_role("button", name="Reveal the arm (emergency)").count() == 0
+    expect(other.get_by_role("button", name="Reveal the arm (emergency)")).to_have_count(0)
     other.screenshot(path=pictures / "reveal-mark-1440.png")
     assert (watch.problems, seen.problems) == ([], [])
 
@@ -128,6 +129,6 @@ def test_two_people_decide_and_only_who_asked_is_shown_it(visit, pictures):
     assert arm.inner_text().split(" (")[0] in ARMS
     page.get_by_role("button", name="Close").click()
     page.get_by_text("Arm revealed (decided by two people)").wait_for()
-    assert page.get_by_role("button", name="Show the arm").count() == 0
+    expect(page.get_by_role("button", name="Show the arm")).to_have_count(0)
     assert ARM.search(other.content() + other.evaluate(DEEP_TEXT)) is None
     assert (watch.problems, seen.problems) == ([], [])

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from playwright.sync_api import expect
 
 from apps.web import create_app
 from datamodel.access import actions as access
@@ -13,7 +14,7 @@ from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.records import actions as records
 from tests.support import dashboard
-from tests.support.web import Watch, running, serious, sideways
+from tests.support.web import Watch, running, serious, sideways, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 HOME = f"/app/{dashboard.STUDY}"
@@ -111,14 +112,14 @@ def test_an_investigator_signs_a_form_by_keyboard_and_the_page_shows_name_time_z
     assert serious(page) == []
     fill(page, password="not mine at all")
     dialog.get_by_role("alert").wait_for()
-    assert "does not prove that it is you" in dialog.get_by_role("alert").inner_text()
-    assert page.get_by_role("textbox", name="Password").input_value() == ""
+    expect(dialog.get_by_role("alert")).to_contain_text("does not prove that it is you", use_inner_text=True)
+    expect(page.get_by_role("textbox", name="Password")).to_have_value("")
     fill(page)
     page.get_by_text("Signed by Ida Paul").wait_for()
     shown = page.locator("section.life").inner_text()
     assert re.search(r"\d\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d \(America/New_York, UTC-0[45]:00\)", shown)
     assert "Responsibility: I am responsible for this record; it is accurate and complete." in shown
-    assert page.locator(".head .chip").inner_text() == "Signed"
+    expect(page.locator(".head .chip")).to_have_text("Signed", use_inner_text=True)
     page.get_by_role("button", name="Sign", exact=True).wait_for(state="hidden")
     page.screenshot(path=pictures / "signed-form-1440.png", full_page=True)
     assert serious(page) == []
@@ -131,11 +132,13 @@ def test_a_signed_form_on_paper_has_place_version_values_and_signature_and_no_bu
     page.get_by_text("Signed by Ida Paul").wait_for()
     page.emulate_media(media="print")
     said = page.get_by_text("the record itself is in Metricis")
-    assert said.is_visible()
-    assert f"participant {people()[0]}, Baseline, Vital signs, version 1, signed." in said.inner_text()
-    assert page.get_by_text("Signed by Ida Paul").is_visible()
+    expect(said).to_be_visible()
+    expect(said).to_contain_text(
+        f"participant {people()[0]}, Baseline, Vital signs, version 1, signed.", use_inner_text=True
+    )
+    expect(page.get_by_text("Signed by Ida Paul")).to_be_visible()
     for name in ("Verify", "Sign", "Lock", "Reopen", "Remove a value"):
-        assert not page.get_by_role("button", name=name, exact=True).is_visible()
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_hidden()
     page.set_viewport_size({"width": 794, "height": 1123})
     page.screenshot(path=pictures / "form-on-paper.png", full_page=True)
     assert page.pdf(format="A4").startswith(b"%PDF")
@@ -157,10 +160,10 @@ def test_a_changed_value_shows_the_signature_void_with_the_field_that_changed(vi
     page.wait_for_selector("body.is-here")
     fallen = page.locator(".fallen")
     fallen.wait_for()
-    assert "Signature void" in fallen.inner_text()
-    assert "Value changed: Pulse" in fallen.inner_text()
+    expect(fallen).to_contain_text("Signature void", use_inner_text=True)
+    expect(fallen).to_contain_text("Value changed: Pulse", use_inner_text=True)
     page.get_by_text("What happened to this form").click()
-    assert "VOID since" in page.locator("section.life").inner_text()
+    expect(page.locator("section.life")).to_contain_text("VOID since", use_inner_text=True)
     page.screenshot(path=pictures / "signature-void-1440.png", full_page=True)
     assert serious(page) == []
     assert watch.problems == []
@@ -178,13 +181,13 @@ def test_a_form_that_changes_while_the_dialog_is_open_is_not_signed(visit, scene
         )
     fill(page)
     page.get_by_role("alert").wait_for()
-    assert "changed after it was shown to you" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("changed after it was shown to you", use_inner_text=True)
 
 
 def test_a_monitor_verifies_and_a_data_manager_locks_and_reopens(visit, scene, pictures):
     path = FORM.format(people()[3])
     page, _ = visit("monitor", path)
-    assert not page.get_by_role("button", name="Sign", exact=True).is_visible()
+    expect(page.get_by_role("button", name="Sign", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Verify").click()
     page.locator(".head .chip", has_text="Verified").wait_for()
     page, _ = visit("investigator", path)
@@ -204,7 +207,7 @@ def test_a_monitor_verifies_and_a_data_manager_locks_and_reopens(visit, scene, p
     assert serious(page) == []
     page.get_by_role("dialog").get_by_role("button", name="Reopen").click()
     page.locator(".head .chip", has_text="Complete").wait_for()
-    assert "The cuff was too small" in page.locator(".fallen").inner_text()
+    expect(page.locator(".fallen")).to_contain_text("The cuff was too small", use_inner_text=True)
     assert watch.problems == []
 
 
@@ -218,19 +221,20 @@ def test_many_forms_are_signed_with_one_confirmation_and_the_rest_is_left_out_wi
     page.wait_for_selector("body.is-here")
     go = page.get_by_role("button", name=re.compile(r"Sign \d+ forms"))
     count = int(re.search(r"\d+", go.inner_text()).group())
-    assert page.get_by_role("checkbox", checked=True).count() == count > 5
+    assert count > 5
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(count)
     page.get_by_role("checkbox").first.uncheck()
     page.get_by_role("button", name=f"Sign {count - 1} forms").wait_for()
-    assert "open query" in page.evaluate(DEEP_TEXT)
+    wait_until(lambda: "open query" in page.evaluate(DEEP_TEXT))
     page.screenshot(path=pictures / "signing-bulk-1440.png", full_page=True)
     assert serious(page) == []
     page.get_by_role("button", name=f"Sign {count - 1} forms").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Left out").wait_for()
-    assert dialog.locator(".signed-list").first.locator("li").count() == count - 1
+    expect(dialog.locator(".signed-list").first.locator("li")).to_have_count(count - 1)
     fill(page)
     page.get_by_role("heading", name=f"{count - 1} forms signed").wait_for()
-    assert page.get_by_role("checkbox").count() == 1
+    expect(page.get_by_role("checkbox")).to_have_count(1)
     assert INTERNAL.search(page.evaluate(DEEP_TEXT)) is None
     assert watch.problems == []
 
@@ -245,7 +249,7 @@ def test_many_forms_are_verified_at_once_and_what_was_not_compared_is_not(visit,
     page.screenshot(path=pictures / "verifying-bulk-1440.png", full_page=True)
     page.get_by_role("button", name=f"Verify {count - 1} form").click()
     page.get_by_role("heading", name=f"{count - 1} forms verified").wait_for()
-    assert page.get_by_role("checkbox").count() == 1
+    expect(page.get_by_role("checkbox")).to_have_count(1)
     assert watch.problems == []
 
 
@@ -264,7 +268,7 @@ def test_signed_forms_are_locked_at_once_with_a_signature(visit, pictures):
     page.get_by_role("dialog").get_by_text("You sign as").wait_for()
     fill(page, name="manager@demo.example")
     page.get_by_role("heading", name=re.compile(f"^{count} forms? locked$")).wait_for()
-    assert page.get_by_role("checkbox").count() == 0
+    expect(page.get_by_role("checkbox")).to_have_count(0)
     assert watch.problems == []
 
 
@@ -277,7 +281,7 @@ def test_a_value_typed_by_mistake_is_removed_with_a_reason_and_two_components(vi
     dialog.get_by_role("textbox", name="Password").fill("something else")
     dialog.get_by_role("button", name="Remove for good").click()
     dialog.get_by_role("alert").wait_for()
-    assert page.locator(".signed-list", has_text="a value was removed").count() == 0
+    expect(page.locator(".signed-list", has_text="a value was removed")).to_have_count(0)
     page.screenshot(path=pictures / "removal-dialog-1440.png")
     assert serious(page) == []
     dialog.get_by_role("textbox", name="Password").fill(dashboard.PASSWORD)
@@ -294,12 +298,12 @@ def test_a_value_typed_by_mistake_is_removed_with_a_reason_and_two_components(vi
 
 def test_whoever_may_not_remove_values_is_not_offered_it(visit):
     page, _ = visit("investigator", FORM.format(people()[1]))
-    assert page.get_by_role("button", name="Remove a value").count() == 0
+    expect(page.get_by_role("button", name="Remove a value")).to_have_count(0)
 
 
 def test_whoever_may_not_sign_has_no_list_of_forms_to_sign(visit):
     page, _ = visit("coordinator", "/overview")
-    assert page.get_by_role("link", name="Forms to sign").count() == 0
+    expect(page.get_by_role("link", name="Forms to sign")).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/signing", "/signing?subject=701", FORM])

@@ -4,6 +4,7 @@ import re
 
 import pyotp
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import text
 
 from apps.web import create_app
@@ -83,7 +84,7 @@ def test_from_an_invitation_to_a_passkey_and_back_in(scene, base, open_page, pic
     settings.cache_clear()
     page, watch = open_page(f"/welcome#{invite(scene)}", width=width)
     authenticator(page)
-    assert "#" not in page.url, "the link's secret leaves the address bar"
+    page.wait_for_url(lambda address: "#" not in address)  # the link's secret leaves the address bar
     good(page, "welcome", pictures)
     page.get_by_label("New password", exact=True).fill(NEW)
     page.get_by_label("New password again").fill(NEW)
@@ -94,7 +95,7 @@ def test_from_an_invitation_to_a_passkey_and_back_in(scene, base, open_page, pic
     page.get_by_role("button", name="Make a passkey").click()
     page.wait_for_url("**/account/recovery-codes")
     page.get_by_role("button", name="Make new recovery codes").click()
-    assert page.locator("ol.codes li").count() == 10
+    expect(page.locator("ol.codes li")).to_have_count(10)
     good(page, "codes", pictures)
     page.get_by_role("link", name="I have kept them").click()
     page.wait_for_url("**/account")
@@ -163,7 +164,7 @@ def test_before_a_session_ends_one_is_asked_and_what_was_typed_is_kept(scene, ba
     assert serious(page) == []
     page.get_by_role("button", name="Stay signed in").click()
     wait_until(lambda: not dialog.is_visible())
-    assert field.input_value() == "The nurse read the gauge again: 102."
+    expect(field).to_have_value("The nurse read the gauge again: 102.")
 
     set_back(scene, revoked_at="now()")
     dialog.get_by_text("What you typed here is kept").wait_for()

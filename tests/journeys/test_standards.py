@@ -1,6 +1,7 @@
 """Data standards in a real browser: where a variable comes from, and what a code becomes."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.journeys.test_dashboard import DEEP_TEXT, INTERNAL, base, scene, visit  # noqa: F401 - fixtures
 from tests.support.web import serious, sideways
@@ -15,7 +16,7 @@ def test_a_reader_finds_where_a_variable_comes_from_and_its_code_list(visit, pic
     page.wait_for_url("**domain=VS*")
     page.get_by_role("heading", name="VS Vital Signs").wait_for()
     row = page.get_by_role("row", name="VSORRESU text")
-    assert "Original Units" in row.inner_text()
+    expect(row).to_contain_text("Original Units", use_inner_text=True)
     page.screenshot(path=pictures / f"standards-{width}.png", full_page=True)
     assert serious(page) == []
     assert sideways(page) == 0

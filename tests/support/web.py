@@ -68,7 +68,7 @@ def form_of(client: Any, path: str) -> dict[str, str]:
     return {"form": found.group(1)}
 
 
-def wait_until(true: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+def wait_until(true: Callable[[], Any], *, seconds: float = 30.0) -> Any:
     """Return the first truthy answer; AssertionError when there is none in time."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
