@@ -141,6 +141,11 @@ def start_session(
     return token
 
 
+def keep_password(unit: UnitOfWork[Actor], account_id: UUID, password_hash: str) -> None:
+    """Keep a new password hash of an account; whoever checked that it may be set tells it in the ledger."""
+    store.keep_password(unit.session, account_id, password_hash)
+
+
 def rotate_session(unit: UnitOfWork[Actor], token: str, *, is_confirmed: bool = False, why: str = "") -> str:
     """Give a session a new token and return it; the old one opens nothing from now on.
 

@@ -42,6 +42,12 @@ def service_actor(session: Session) -> Actor:
     return _machine(session, SERVICE_NAME)
 
 
+def service_account(session: Session) -> Actor | None:
+    """Return the machine account under which scheduled flows act, or None on an installation without studies."""
+    row = store.account_by_name(session, kind="machine", name=SERVICE_NAME)
+    return _actor(session, row) if row else None
+
+
 def installer_actor(session: Session) -> Actor:
     """Return the machine account that the command line acts under on this machine."""
     return _machine(session, INSTALLER_NAME)
@@ -57,6 +63,16 @@ def staff_account(session: Session, sign_in_name: str) -> Actor | None:
     """Return the staff account with that sign-in name, or None."""
     row = store.account_by_sign_in(session, sign_in_name)
     return _actor(session, row) if row else None
+
+
+def password_of(session: Session, account_id: UUID) -> str | None:
+    """Return the password hash of an active account; None when it has none, or one that this program did not set."""
+    return store.password_of(session, account_id)
+
+
+def password_by_name(session: Session, sign_in_name: str) -> tuple[UUID | None, str | None]:
+    """Return id and password hash of the active member of staff with that sign-in name: one question, found or not."""
+    return store.password_by_name(session, sign_in_name)
 
 
 def actor_of_session(session: Session, token: str, *, now: datetime) -> Actor | None:

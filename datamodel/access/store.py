@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, case, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, LargeBinary, Row, and_, case, func, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from datamodel.access.sessions import IDLE, IDLE_STAFF
 from datamodel.access.tables import AccountRow, MembershipRow, SessionRow, TokenRow
+from datamodel.vault.stamps import Stamped, genuine, is_genuine, stamp, stamped
 
 #: Digest of what an account may do: any change of a membership, or of the account's standing, makes another.
 _DIGEST: Final = """(
@@ -23,7 +24,9 @@ _DIGEST: Final = """(
 
 
 def add(session: Session, row: AccountRow | MembershipRow | SessionRow | TokenRow) -> None:
-    """Insert one row."""
+    """Insert one row, with its stamp where it lets somebody in."""
+    if isinstance(row, Stamped) and row.lets_in():
+        row.stamp = stamp(session, row)
     session.add(row)
     session.flush()
 
@@ -173,7 +176,8 @@ def _is_live(now: datetime) -> ColumnElement[bool]:
 
 def live_session(session: Session, token_hash: bytes, *, now: datetime) -> SessionRow | None:
     """Return the signed-in browser with that token, unless it ended, idled out or was revoked."""
-    return session.scalars(select(SessionRow).where(SessionRow.token_hash == token_hash, _is_live(now))).one_or_none()
+    found = select(SessionRow).where(SessionRow.token_hash == token_hash, _is_live(now))
+    return genuine(session, session.scalars(found).one_or_none())
 
 
 def live_sessions(session: Session, account_id: UUID, *, now: datetime) -> list[SessionRow]:
@@ -189,10 +193,10 @@ def live_sessions(session: Session, account_id: UUID, *, now: datetime) -> list[
 
 def settled(session: Session, token_hashes: Sequence[bytes], *, now: datetime) -> set[bytes]:
     """Return which of these tokens still stand for a live session of an active account with unchanged rights."""
-    found = session.execute(
-        select(SessionRow.token_hash).where(SessionRow.token_hash.in_(token_hashes), _is_live(now), _has_its_rights())
+    found = session.scalars(
+        select(SessionRow).where(SessionRow.token_hash.in_(token_hashes), _is_live(now), _has_its_rights())
     )
-    return set(found.scalars())
+    return {row.token_hash for row in found if genuine(session, row)}
 
 
 def is_settled(session: Session, token_hash: bytes) -> bool:
@@ -232,13 +236,22 @@ def touch_live(session: Session, token_hash: bytes, *, now: datetime) -> bool:
 def rename_session(
     session: Session, token_hash: bytes, fresh_hash: bytes, *, now: datetime, **values: datetime
 ) -> SessionRow | None:
-    """Put a new token in the place of an old one, with the rights of now; None when the session is over."""
+    """Put a new token in the place of an old one, with the rights of now; None when the session is over. Two at once: one wins."""
+    row = live_session(session, token_hash, now=now)
+    if row is None:
+        return None
+    fresh = {"token_hash": fresh_hash, **values}
     return session.scalars(
         update(SessionRow)
         .where(SessionRow.token_hash == token_hash, _is_live(now))
-        .values(token_hash=fresh_hash, seen_at=now, rights=literal_column(_DIGEST, LargeBinary), **values)
+        .values(
+            **fresh,
+            stamp=stamp(session, row, **fresh),
+            seen_at=now,
+            rights=literal_column(_DIGEST, LargeBinary),
+        )
         .returning(SessionRow)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session=False, populate_existing=True)
     ).one_or_none()
 
 
@@ -274,9 +287,43 @@ def revoke_session(session: Session, token_hash: bytes, *, now: datetime) -> Ses
 
 def live_token(session: Session, token_hash: bytes, *, now: datetime) -> TokenRow | None:
     """Return the token, unless it ended or was revoked, and note its use."""
-    return session.scalars(
+    found = session.scalars(
         update(TokenRow)
         .where(TokenRow.token_hash == token_hash, TokenRow.revoked_at.is_(None), TokenRow.ends_at > now)
         .values(used_at=now)
         .returning(TokenRow)
     ).one_or_none()
+    return genuine(session, found)
+
+
+_OF_ACCOUNT: Final = "select id, kind, sign_in_name, password_hash, stamp from app.account where is_active and "
+
+
+def password_of(session: Session, account_id: UUID) -> str | None:
+    """Return the password hash of an active account, when this program set it."""
+    return _password(session, session.execute(text(f"{_OF_ACCOUNT} id = :id"), {"id": account_id}).one_or_none())[1]
+
+
+def password_by_name(session: Session, sign_in_name: str) -> tuple[UUID | None, str | None]:
+    """Return id and password hash of the active member of staff with that sign-in name: one question, found or not."""
+    found = session.execute(
+        text(f"{_OF_ACCOUNT} sign_in_name = :name and kind = 'staff'"), {"name": sign_in_name.strip().lower()}
+    )
+    return _password(session, found.one_or_none())
+
+
+def _password(session: Session, row: Row[Any] | None) -> tuple[UUID | None, str | None]:
+    if row is None or row.password_hash is None:
+        return (row.id if row else None), None
+    values = {name: getattr(row, name) for name in AccountRow.__stamped__}
+    return row.id, row.password_hash if is_genuine(session, AccountRow.__tablename__, values, row.stamp) else None
+
+
+def keep_password(session: Session, account_id: UUID, password_hash: str) -> None:
+    """Keep a new password hash, with its stamp."""
+    row = session.execute(text(f"{_OF_ACCOUNT} id = :id for update"), {"id": account_id}).one()
+    values = {name: getattr(row, name) for name in AccountRow.__stamped__} | {"password_hash": password_hash}
+    session.execute(
+        text("update app.account set password_hash = :hash, stamp = :stamp where id = :id"),
+        {"hash": password_hash, "stamp": stamped(session, AccountRow.__tablename__, values), "id": account_id},
+    )

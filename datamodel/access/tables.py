@@ -8,14 +8,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.stamps import Stamped
 
 _INSTANT = DateTime(timezone=True)
 
 
-class AccountRow(Base):
-    """Somebody, or a machine, that can act."""
+class AccountRow(Stamped, Base):
+    """Somebody, or a machine, that can act. The stamp is of the password, where there is one."""
 
     __tablename__ = "account"
+    __stamped__ = ("id", "kind", "sign_in_name", "password_hash")
     __table_args__ = (CheckConstraint("kind in ('staff', 'participant', 'caregiver', 'machine')", name="kind"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -29,6 +31,10 @@ class AccountRow(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     participant_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(_INSTANT)
+
+    def lets_in(self) -> bool:
+        """Return whether the account has a password."""
+        return self.password_hash is not None
 
 
 class MembershipRow(Base):
@@ -48,10 +54,11 @@ class MembershipRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class SessionRow(Base):
+class SessionRow(Stamped, Base):
     """A signed-in browser."""
 
     __tablename__ = "session"
+    __stamped__ = ("id", "token_hash", "account_id", "kind", "how", "created_at", "ends_at", "confirmed_at")
     __table_args__ = (Index("ix_session_account_id", "account_id", postgresql_where=text("revoked_at is null")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -73,10 +80,11 @@ class SessionRow(Base):
     rights: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class TokenRow(Base):
+class TokenRow(Stamped, Base):
     """A token of a notebook or a machine."""
 
     __tablename__ = "access_token"
+    __stamped__ = ("id", "token_hash", "account_id", "created_at", "ends_at", "scopes", "study_id")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)

@@ -79,6 +79,7 @@ def connect(
     else:
         for name, value in new.items():
             setattr(present, name, value)
+        store.add(unit.session, present)
     ledger.record(
         unit,
         "connections.connect",

@@ -14,9 +14,11 @@ from datamodel.connections import store
 from datamodel.connections.mapping import Mapping
 from datamodel.connections.tables import SyncRunRow
 from datamodel.kernel.errors import NotFoundError, require
+from datamodel.vault.stamps import genuine
 
 #: Data older than this are called stale, even when no run failed.
 STALE_AFTER: Final = timedelta(hours=2)
+ALTERED: Final = "The connection to REDCap was altered in the database, not by this program, so its token is not used and nothing is asked."
 RunState = Literal["running", "succeeded", "failed"]
 
 
@@ -119,7 +121,8 @@ def sync_health(session: Session, actor: Actor, *, study: str, now: datetime | N
     last = _run(newest[0]) if newest else None
     lag = (now or store.now(session)) - row.last_good_at if row.last_good_at else None
     has_failed = last is not None and last.state == "failed"
-    is_stale = has_failed or lag is None or lag > STALE_AFTER
+    is_altered = genuine(session, row) is None
+    is_stale = is_altered or has_failed or lag is None or lag > STALE_AFTER
     return SyncHealth(
         is_connected=True,
         host=urlsplit(row.api_url).netloc,
@@ -130,7 +133,11 @@ def sync_health(session: Session, actor: Actor, *, study: str, now: datetime | N
         is_running=last is not None and last.state == "running",
         is_requested=store.has_request(session, row.id),
         last_run=last,
-        sentence=_sentence(row.last_good_at, last, has_failed=has_failed) if is_stale else "",
+        sentence=ALTERED
+        if is_altered
+        else _sentence(row.last_good_at, last, has_failed=has_failed)
+        if is_stale
+        else "",
     )
 
 

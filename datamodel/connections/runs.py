@@ -19,7 +19,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.connections import store
-from datamodel.connections.reads import Connection, connection
+from datamodel.connections.reads import ALTERED, Connection, connection
 from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRunRow
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, TransientFault, require
@@ -27,6 +27,7 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.keyring import keyring
 from datamodel.vault.seal import Place
+from datamodel.vault.stamps import genuine
 
 #: A failed pull is resumed only while it is this fresh; then everything is pulled anew.
 RESUMABLE_FOR: Final = timedelta(hours=1)
@@ -103,11 +104,21 @@ def only_run(url: str, connection_id: UUID, *, study: str) -> Iterator[None]:
 
 
 def token(session: Session, actor: Actor, *, study: str) -> str:
-    """Return the REDCap token of the study, opened, for those who may sync."""
+    """Return the REDCap token of the study, opened, for those who may sync.
+
+    Raises
+    ------
+    RefusedError
+        When the address that the token would be sent to was not written by this program.
+    """
     require(may(actor, "study:connections:sync", study=study))
     row = store.connection_of(session, study)
     if row is None:
         raise NotFoundError(f"The study {study} is not connected to REDCap. Connect it first, then sync.")
+    if genuine(session, row) is None:
+        raise RefusedError(
+            Refused("connection-altered", ALTERED, "Connect the study again; find out who can write to the database.")
+        )
     return keyring(session).unseal(Place("redcap_connection", "token", row.id, row.study_id), row.token).decode()
 
 

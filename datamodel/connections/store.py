@@ -8,10 +8,13 @@ from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
 from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRequestRow, SyncRunRow
+from datamodel.vault.stamps import Stamped, stamp
 
 
 def add(session: Session, row: ConnectionRow | SyncRunRow | SyncBatchRow | SyncRequestRow) -> None:
-    """Insert one row."""
+    """Insert one row, with its stamp where it decides who is told a secret."""
+    if isinstance(row, Stamped):
+        row.stamp = stamp(session, row)
     session.add(row)
     session.flush()
 

@@ -10,12 +10,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
 from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
+from datamodel.vault.stamps import Stamped
 
 
-class ConnectionRow(Base):
+class ConnectionRow(Stamped, Base):
     """A study's REDCap project."""
 
     __tablename__ = "redcap_connection"
+    __stamped__ = ("id", "study_id", "api_url", "mapping", "server_time_zone")
     __table_args__ = (sealed_check("token", takes_old=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

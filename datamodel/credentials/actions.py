@@ -113,13 +113,13 @@ def sign_in(unit: UnitOfWork[Actor], *, name: str, password: str, source: str = 
     begun = proofs.begin(unit, Knock("password", name, source))
     if isinstance(begun, Refused):
         raise RefusedError(begun)
-    account_id, stored = store.by_name(unit.session, name)
+    account_id, stored = access_reads.password_by_name(unit.session, name)
     if not is_password(stored, password) or account_id is None or stored is None:
         proofs.wrong(unit, actor=unit.actor, account_id=account_id, what="password")
         raise RefusedError(_SIGN_IN_FAILED)
     proofs.good(unit, begun)
     if is_outdated(stored):
-        store.set_password(unit.session, account_id, hash_password(password))
+        access.keep_password(unit, account_id, hash_password(password))
         ledger.record(unit, "credentials.renew_hash", subject=f"account:{account_id}")
     return first_factor(unit, account_id, how="password", device=device)
 
@@ -217,7 +217,7 @@ def change_password(unit: UnitOfWork[Actor], *, old: str, new: str, code: str = 
         When the old one is wrong, the new one is too short, too long or too common, or there is no old one and the session
         with `token` was not confirmed within five minutes.
     """
-    if store.password_of(unit.session, unit.actor.id) is None:
+    if access_reads.password_of(unit.session, unit.actor.id) is None:
         require_fresh(access_reads.session_of(unit.session, token, now=unit.instant), unit)
     else:
         require(confirm(unit, password=old, code=code))
@@ -227,7 +227,7 @@ def change_password(unit: UnitOfWork[Actor], *, old: str, new: str, code: str = 
 
 def _set_password(unit: UnitOfWork[Actor], account: Actor, password: str) -> None:
     require(check(password, about=(account.name, reads.sign_in_name(unit.session, account.id))))
-    store.set_password(unit.session, account.id, hash_password(password))
+    access.keep_password(unit, account.id, hash_password(password))
     store.profile(unit.session, account.id).password_set_at = unit.instant
     ledger.record(unit, "credentials.set_password", subject=f"account:{account.id}")
 

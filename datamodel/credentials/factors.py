@@ -182,8 +182,6 @@ def finish_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str, an
     if challenge.account_id != account_id:
         raise RefusedError(NOT_ACCEPTED)
     made = passkeys.made(shown, challenge=challenge.challenge)
-    if store.passkey(unit.session, made.credential_id) is not None:
-        raise RefusedError(NOT_ACCEPTED)
     row = PasskeyRow(
         id=new_id(),
         account_id=account_id,
@@ -193,7 +191,8 @@ def finish_passkey(unit: UnitOfWork[Actor], *, account_id: UUID, holder: str, an
         label=_label(label),
         created_at=unit.instant,
     )
-    store.add(unit.session, row)
+    if not store.add_new(unit.session, row):
+        raise RefusedError(NOT_ACCEPTED)
     ledger.record(unit, "credentials.add_passkey", subject=f"account:{account_id}", change={"new": {"passkey": row.id}})
 
 

@@ -116,10 +116,9 @@ def link(unit: UnitOfWork[Actor], *, issuer: str, subject: str) -> None:
     RefusedError
         When it is linked to an account already.
     """
-    if store.identity(unit.session, issuer, subject) is not None:
-        raise RefusedError(_TAKEN)
     row = IdentityRow(id=new_id(), account_id=unit.actor.id, issuer=issuer, subject=subject, created_at=unit.instant)
-    store.add(unit.session, row)
+    if not store.add_new(unit.session, row):
+        raise RefusedError(_TAKEN)
     ledger.record(
         unit, "credentials.link_institution", subject=f"account:{unit.actor.id}", change={"new": {"identity": row.id}}
     )

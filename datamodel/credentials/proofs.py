@@ -11,6 +11,7 @@ import pyotp
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.passwords import is_password
 from datamodel.audit import ledger
@@ -23,6 +24,7 @@ from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork, unit_of_work
 from datamodel.vault.keyring import keyring
 from datamodel.vault.seal import Place, Sealed, disclose, enclose
+from datamodel.vault.stamps import genuine
 
 #: RFC 6238: seconds a code is shown for; one step before and after is accepted for clocks that differ.
 STEP: Final = 30
@@ -99,7 +101,7 @@ def wrong(unit: UnitOfWork[Actor], *, actor: Actor, account_id: UUID | None, wha
 def is_own_password(unit: UnitOfWork[Actor], account_id: UUID | None, password: str) -> bool:
     """Return whether it is the account's password; the work is the same when there is no account."""
     with apart(unit) as own:
-        stored = store.password_of(own.session, account_id) if account_id else None
+        stored = access_reads.password_of(own.session, account_id) if account_id else None
     return is_password(stored, password)
 
 
@@ -111,7 +113,7 @@ def spend_code(unit: UnitOfWork[Actor], account_id: UUID, code: str) -> str:
     shown = "".join(code.split()).replace("-", "")
     with apart(unit) as own:
         if shown.isascii() and shown.isdigit() and len(shown) == _DIGITS:
-            row = store.totp(own.session, account_id)
+            row = genuine(own.session, store.totp(own.session, account_id))
             if row is None or row.confirmed_at is None:
                 return ""
             step = matching_step(own.session, row, shown, int(own.instant.timestamp()))

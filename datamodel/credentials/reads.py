@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from datamodel.access import reads as access_reads
 from datamodel.credentials import store
 from datamodel.credentials.tables import IdentityRow
 from datamodel.vault.seal import token_hash
@@ -54,7 +55,7 @@ def factors(session: Session, account_id: UUID) -> Factors:
     """Return what an account can show. Whoever asks shows an account its own, or decides what it needs."""
     row, profile = store.totp(session, account_id), store.known_profile(session, account_id)
     return Factors(
-        has_password=store.password_of(session, account_id) is not None,
+        has_password=access_reads.password_of(session, account_id) is not None,
         has_totp=row is not None and row.confirmed_at is not None,
         passkeys=tuple(
             Passkey(id=one.id, label=one.label, created_at=one.created_at, used_at=one.used_at)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from datamodel.credentials.tables import (
@@ -20,6 +21,7 @@ from datamodel.credentials.tables import (
     TryRow,
 )
 from datamodel.credentials.tries import Knock
+from datamodel.vault.stamps import Stamped, genuine, stamp
 
 type Row = (
     ChallengeRow
@@ -36,9 +38,21 @@ type Row = (
 
 
 def add(session: Session, row: Row) -> None:
-    """Insert one row."""
+    """Insert one row, with its stamp where it lets somebody in."""
+    if isinstance(row, Stamped):
+        row.stamp = stamp(session, row)
     session.add(row)
     session.flush()
+
+
+def add_new(session: Session, row: PasskeyRow | IdentityRow) -> bool:
+    """Insert one row, unless there is such a passkey or identity already, of whichever account; return whether it is new."""
+    try:
+        with session.begin_nested():
+            add(session, row)
+    except IntegrityError:
+        return False
+    return True
 
 
 # -- tries ---------------------------------------------------------------------------------------------------------
@@ -88,30 +102,6 @@ def forget(session: Session, *, now: datetime) -> None:
 # -- accounts ------------------------------------------------------------------------------------------------------
 
 
-def password_of(session: Session, account_id: UUID) -> str | None:
-    """Return the password hash of an active account (its table belongs to access, which keeps it)."""
-    found: str | None = session.execute(
-        text("select password_hash from app.account where id = :id and is_active"), {"id": account_id}
-    ).scalar_one_or_none()
-    return found
-
-
-def by_name(session: Session, sign_in_name: str) -> tuple[UUID | None, str | None]:
-    """Return id and password hash of the active member of staff with that sign-in name: one question, found or not."""
-    found = session.execute(
-        text("select id, password_hash from app.account where sign_in_name = :name and kind = 'staff' and is_active"),
-        {"name": sign_in_name.strip().lower()},
-    ).one_or_none()
-    return (found.id, found.password_hash) if found else (None, None)
-
-
-def set_password(session: Session, account_id: UUID, password_hash: str) -> None:
-    """Keep a new password hash."""
-    session.execute(
-        text("update app.account set password_hash = :hash where id = :id"), {"hash": password_hash, "id": account_id}
-    )
-
-
 def profile(session: Session, account_id: UUID) -> ProfileRow:
     """Return what an account did about its credentials, a new row when nothing yet."""
     row = session.get(ProfileRow, account_id)
@@ -152,20 +142,27 @@ def spend_step(session: Session, row_id: UUID, step: int) -> bool:
 
 def spend_recovery(session: Session, account_id: UUID, code_hash: bytes, *, now: datetime) -> bool:
     """Spend a recovery code; False when it is unknown or spent."""
-    found = session.execute(
+    found = session.scalars(
+        select(RecoveryRow).where(
+            RecoveryRow.account_id == account_id, RecoveryRow.code_hash == code_hash, RecoveryRow.used_at.is_(None)
+        )
+    ).one_or_none()
+    if genuine(session, found) is None or found is None:
+        return False
+    spent = session.execute(
         update(RecoveryRow)
-        .where(RecoveryRow.account_id == account_id, RecoveryRow.code_hash == code_hash, RecoveryRow.used_at.is_(None))
+        .where(RecoveryRow.id == found.id, RecoveryRow.used_at.is_(None))
         .values(used_at=now)
         .returning(RecoveryRow.id)
     )
-    return found.scalar_one_or_none() is not None
+    return spent.scalar_one_or_none() is not None
 
 
 def replace_recovery(session: Session, account_id: UUID, rows: Sequence[RecoveryRow]) -> None:
     """Put new recovery codes in the place of all earlier ones."""
     session.execute(delete(RecoveryRow).where(RecoveryRow.account_id == account_id))
-    session.add_all(rows)
-    session.flush()
+    for row in rows:
+        add(session, row)
 
 
 def recovery_left(session: Session, account_id: UUID) -> int:
@@ -185,9 +182,10 @@ def passkeys(session: Session, account_id: UUID) -> list[PasskeyRow]:
 
 def passkey(session: Session, credential_id: bytes) -> PasskeyRow | None:
     """Return a passkey, held until the transaction ends: its counter moves on."""
-    return session.scalars(
+    found = session.scalars(
         select(PasskeyRow).where(PasskeyRow.credential_id == credential_id).with_for_update()
     ).one_or_none()
+    return genuine(session, found)
 
 
 def use_passkey(session: Session, row_id: UUID, *, sign_count: int, now: datetime) -> None:
@@ -216,9 +214,10 @@ def spend_challenge(session: Session, challenge: bytes, *, now: datetime) -> Cha
 
 def half(session: Session, token_hash: bytes, *, now: datetime) -> HalfRow | None:
     """Return a half sign-in that still waits."""
-    return session.scalars(
+    found = session.scalars(
         select(HalfRow).where(HalfRow.token_hash == token_hash, HalfRow.used_at.is_(None), HalfRow.ends_at > now)
     ).one_or_none()
+    return genuine(session, found)
 
 
 def spend_half(session: Session, half_id: UUID, *, now: datetime) -> bool:
@@ -234,18 +233,22 @@ def spend_half(session: Session, half_id: UUID, *, now: datetime) -> bool:
 
 def invitation(session: Session, token_hash: bytes, *, now: datetime) -> InvitationRow | None:
     """Return an invitation that still waits."""
-    return session.scalars(
+    found = session.scalars(
         select(InvitationRow).where(
             InvitationRow.token_hash == token_hash, InvitationRow.used_at.is_(None), InvitationRow.ends_at > now
         )
     ).one_or_none()
+    return genuine(session, found)
 
 
 def spend_invitation(session: Session, token_hash: bytes, *, now: datetime) -> InvitationRow | None:
     """Spend an invitation; None when it is unknown, spent or over. Two at once: one wins."""
+    row = invitation(session, token_hash, now=now)
+    if row is None:
+        return None
     return session.scalars(
         update(InvitationRow)
-        .where(InvitationRow.token_hash == token_hash, InvitationRow.used_at.is_(None), InvitationRow.ends_at > now)
+        .where(InvitationRow.id == row.id, InvitationRow.used_at.is_(None))
         .values(used_at=now)
         .returning(InvitationRow)
     ).one_or_none()
@@ -265,19 +268,21 @@ def end_invitations(session: Session, account_id: UUID, *, now: datetime) -> Non
 
 def spend_trip(session: Session, state_hash: bytes, *, now: datetime) -> TripRow | None:
     """Spend the state of a trip through an institution's sign-in; None when it is unknown, spent or over."""
-    return session.scalars(
+    found = session.scalars(
         update(TripRow)
         .where(TripRow.state_hash == state_hash, TripRow.used_at.is_(None), TripRow.ends_at > now)
         .values(used_at=now)
         .returning(TripRow)
     ).one_or_none()
+    return genuine(session, found)
 
 
 def identity(session: Session, issuer: str, subject: str) -> IdentityRow | None:
     """Return whose subject that is."""
-    return session.scalars(
+    found = session.scalars(
         select(IdentityRow).where(IdentityRow.issuer == issuer, IdentityRow.subject == subject)
     ).one_or_none()
+    return genuine(session, found)
 
 
 def identities(session: Session, account_id: UUID) -> list[IdentityRow]:

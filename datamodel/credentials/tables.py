@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
 from datamodel.vault.seal import Foreign, Sealed, SealedText, sealed_check
+from datamodel.vault.stamps import Stamped
 
 _INSTANT = DateTime(timezone=True)
 _ACCOUNT = "app.account.id"
@@ -42,10 +43,11 @@ class TryRow(Base):
     is_good: Mapped[bool] = mapped_column(default=False)
 
 
-class TotpRow(Base):
+class TotpRow(Stamped, Base):
     """The authenticator of an account; its secret is sealed."""
 
     __tablename__ = "credential_totp"
+    __stamped__ = ("id", "account_id")
     __table_args__ = (sealed_check("secret"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -58,10 +60,11 @@ class TotpRow(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class PasskeyRow(Base):
+class PasskeyRow(Stamped, Base):
     """A passkey of an account."""
 
     __tablename__ = "credential_passkey"
+    __stamped__ = ("id", "account_id", "credential_id", "public_key")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
@@ -73,10 +76,11 @@ class PasskeyRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class RecoveryRow(Base):
+class RecoveryRow(Stamped, Base):
     """One recovery code, as a hash."""
 
     __tablename__ = "credential_recovery"
+    __stamped__ = ("id", "account_id", "code_hash")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey(_ACCOUNT))
@@ -102,10 +106,11 @@ class ChallengeRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class HalfRow(Base):
+class HalfRow(Stamped, Base):
     """A sign-in whose first factor was right and whose second is awaited."""
 
     __tablename__ = "credential_half"
+    __stamped__ = ("id", "token_hash", "account_id", "how", "created_at", "ends_at")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -116,10 +121,11 @@ class HalfRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class InvitationRow(Base):
+class InvitationRow(Stamped, Base):
     """A link with which somebody sets a password: an invitation, or a reset by an administrator."""
 
     __tablename__ = "credential_invitation"
+    __stamped__ = ("id", "token_hash", "account_id", "kind", "created_at", "ends_at")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -131,10 +137,11 @@ class InvitationRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class IdentityRow(Base):
+class IdentityRow(Stamped, Base):
     """A subject of an institution's sign-in that belongs to an account."""
 
     __tablename__ = "credential_identity"
+    __stamped__ = ("id", "account_id", "issuer", "subject")
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -145,10 +152,11 @@ class IdentityRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(_INSTANT)
 
 
-class TripRow(Base):
+class TripRow(Stamped, Base):
     """A browser on its way through an institution's sign-in; what must come back is sealed."""
 
     __tablename__ = "credential_trip"
+    __stamped__ = ("id", "state_hash", "holder_hash", "account_id", "created_at", "ends_at")
     __table_args__ = (sealed_check("secret"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -7,19 +7,22 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from datamodel.links.tables import DeviceRow, LinkRow, RequestRow
+from datamodel.vault.stamps import Stamped, genuine, stamp
 
 _LOCK_SPACE = 0x6C696E6B  # "link" in ASCII
 
 
 def add(session: Session, row: LinkRow | RequestRow | DeviceRow) -> None:
-    """Insert one row."""
+    """Insert one row, with its stamp where it lets somebody in."""
+    if isinstance(row, Stamped):
+        row.stamp = stamp(session, row)
     session.add(row)
     session.flush()
 
 
 def held_link(session: Session, token_hash: bytes, *, now: datetime, most: int) -> LinkRow | None:
     """Return the live link with that token and hold it until the transaction ends: of many at once, one goes first."""
-    return session.scalars(
+    found = session.scalars(
         select(LinkRow)
         .where(
             LinkRow.token_hash == token_hash,
@@ -30,6 +33,7 @@ def held_link(session: Session, token_hash: bytes, *, now: datetime, most: int) 
         )
         .with_for_update()
     ).one_or_none()
+    return genuine(session, found)
 
 
 def is_live(session: Session, token_hash: bytes, *, now: datetime) -> bool:
@@ -94,20 +98,22 @@ def forget_requests(session: Session, *, before: datetime) -> None:
 
 def held_device(session: Session, secret_hash: bytes, *, now: datetime) -> DeviceRow | None:
     """Return the device with that secret, unless it was forgotten or its time is over, and hold it."""
-    return session.scalars(
+    found = session.scalars(
         select(DeviceRow)
         .where(DeviceRow.secret_hash == secret_hash, DeviceRow.forgotten_at.is_(None), DeviceRow.ends_at > now)
         .with_for_update()
     ).one_or_none()
+    return genuine(session, found)
 
 
 def device(session: Session, secret_hash: bytes, *, now: datetime) -> DeviceRow | None:
     """Return the device with that secret, unless it was forgotten or its time is over."""
-    return session.scalars(
+    found = session.scalars(
         select(DeviceRow).where(
             DeviceRow.secret_hash == secret_hash, DeviceRow.forgotten_at.is_(None), DeviceRow.ends_at > now
         )
     ).one_or_none()
+    return genuine(session, found)
 
 
 def devices(session: Session, account_id: UUID, *, now: datetime) -> list[DeviceRow]:

@@ -7,14 +7,16 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from datamodel.kernel.database import Base
+from datamodel.vault.stamps import Stamped
 
 _INSTANT = DateTime(timezone=True)
 
 
-class LinkRow(Base):
+class LinkRow(Stamped, Base):
     """A one-time link of one account."""
 
     __tablename__ = "link"
+    __stamped__ = ("id", "token_hash", "account_id", "kind", "holder_hash", "code_hash", "created_at", "ends_at")
     __table_args__ = (
         CheckConstraint("kind in ('asked', 'handed', 'shown')", name="kind"),
         CheckConstraint("kind = 'shown' or code_hash is not null", name="second"),
@@ -51,10 +53,11 @@ class RequestRow(Base):
     at: Mapped[datetime] = mapped_column(_INSTANT)
 
 
-class DeviceRow(Base):
+class DeviceRow(Stamped, Base):
     """A device on which somebody set a PIN."""
 
     __tablename__ = "device"
+    __stamped__ = ("id", "secret_hash", "account_id", "pin_hash", "created_at", "ends_at")
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)

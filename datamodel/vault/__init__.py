@@ -10,6 +10,7 @@
 4. `enc:v1:` and `enc:v2:` (Fernet) are read where a column says so, while their key is given, and written as `enc:v3:`.
 5. Tokens are random (256 bits), shown once, and stored as a SHA-256 hash.
 6. Looking up an identifying value goes by keyed hash (HMAC-SHA-256).
+7. A row that lets somebody in, or says where a secret goes, counts only with the stamp that this program gave it.
 
 The only importer of `cryptography`. Not here: who may read what (access), who rotates and what the ledger says of it (custody).
 """

@@ -4,7 +4,10 @@ import asyncio
 import logging
 import time
 from typing import Final
+from uuid import UUID
 
+from datamodel.access.actor import KNOCKING
+from datamodel.access.reads import service_account
 from datamodel.access.replay import rights_as_told
 from datamodel.anchors.record import Anchors
 from datamodel.audit.verify import Problem, Verdict
@@ -15,15 +18,20 @@ from datamodel.custody.installed import check_files
 from datamodel.custody.start import check_start
 from datamodel.kernel.errors import FaultError, TransientFault
 from datamodel.kernel.settings import settings
-from datamodel.kernel.unit import sealing
+from datamodel.kernel.unit import reading, sealing
 from datamodel.migrations import guarded
 from datamodel.records.digest import DIGESTS, forms_as_written
+from datamodel.vault.stamps import strangers
 
 logger = logging.getLogger("metricis.ledger")
 #: Seconds between two rounds of sealing.
 TICK: Final = 0.1
 #: Seconds between two looks at the lag, and the wait after something went wrong.
 LOOK: Final = 5.0
+_STRANGER: Final = (
+    "The row {id} of the table “{table}” lets somebody in or says where a secret goes, and was not written by this program as "
+    "it stands. It counts for nothing. Find out who can write to the database; then remove the row, or have its owner set up anew what it held."
+)
 #: What follows from the ledger, and is held against it.
 STATES: Final = (rights_as_told, forms_as_written)
 
@@ -41,7 +49,7 @@ def seal(url: str) -> int:
 
 
 def verify_all(url: str) -> Verdict:
-    """Seal, then verify the ledger, its heads, the rows that it vouches for, and the database's guards.
+    """Seal, then verify the ledger, its heads, the rows that it vouches for, the database's guards, and who can come in.
 
     What keeps the sealer from sealing is found by the verification, so it is no reason not to verify.
     """
@@ -53,7 +61,20 @@ def verify_all(url: str) -> Verdict:
     with sealing(url) as session:
         found = verify(session, record, digests=DIGESTS, states=STATES)
         altered = [Problem("", 0, "guards", detail) for detail in guarded.differences(session)]
-    return Verdict(checked=found.checked, problems=(*found.problems, *altered, *Anchors(record).problems()))
+    strange = [Problem("", 0, "entrance", _STRANGER.format(table=table, id=row)) for table, row in _strange(url)]
+    problems = (*found.problems, *altered, *strange, *Anchors(record).problems())
+    return Verdict(checked=found.checked, problems=problems)
+
+
+def _strange(url: str) -> list[tuple[str, UUID]]:
+    """Return table and id of every row that lets somebody in, or says where a secret goes, and that nobody here wrote."""
+    with reading(url, KNOCKING) as door:
+        found = set(strangers(door))
+        service = service_account(door)
+    if service is not None:
+        with reading(url, service) as session:
+            found |= set(strangers(session))
+    return sorted(found)
 
 
 async def keep_sealing(url: str, stop: asyncio.Event) -> None:

@@ -122,8 +122,8 @@ def open_run(
         When the database cannot be reached.
     """
     address = url or settings().database_url.get_secret_value()
-    actor, found, token = _who(address, study)
-    with runs.only_run(address, found.id, study=study):
+    actor, known, token = _who(address, study)
+    with runs.only_run(address, known.id, study=study):
         with unit_of_work(address, actor, reason=REASON) as unit:
             run_id, found = runs.start_run(
                 unit, study=study, asked_by=asked_by, request=UUID(request) if request else None, flow_run=flow_run
@@ -132,7 +132,7 @@ def open_run(
             study=study,
             url=address,
             actor=actor,
-            client=client(found.api_url, token),
+            client=client(known.api_url, token),  # the address that was looked at together with the token
             connection=found,
             id=run_id,
             progress=progress or (lambda _what, _done, _total: None),

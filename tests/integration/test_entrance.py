@@ -1,6 +1,7 @@
 """The entrance from outside, over HTTP: forms of ours only, cookies, headers, and every step of coming in."""
 
 import re
+from datetime import timedelta
 
 import httpx
 import pyotp
@@ -13,12 +14,14 @@ from apps.edge.app import create_edge
 from apps.entrance import pages
 from apps.entrance.app import routes as entrance
 from datamodel.access.actor import KNOCKING
+from datamodel.access.tables import SessionRow
 from datamodel.audit import ledger
 from datamodel.credentials import actions, tries
 from datamodel.kernel.clock import system_clock
 from datamodel.kernel.settings import settings
 from tests.support.authenticator import Authenticator
 from tests.support.staff import PASSWORD, World
+from tests.support.stamps import altered
 from tests.support.web import form_of, running
 
 NAME = "ada@site.example"
@@ -194,7 +197,7 @@ def test_a_network_that_asks_too_often_is_not_looked_at_and_holds_nobody_s_passw
 def test_what_changes_a_factor_asks_for_a_fresh_confirmation(world, browser):
     enter(browser)
     with world.unit(KNOCKING) as unit:
-        unit.session.execute(text("update app.session set confirmed_at = now() - interval '6 minutes'"))
+        altered(unit.session, SessionRow, confirmed_at=unit.instant - timedelta(minutes=6))
         ledger.record(unit, "test.turn_back")
     form = form_of(browser, "/account")
     for path in ("/account/recovery-codes", "/account/authenticator/remove", "/account/set-up/authenticator"):

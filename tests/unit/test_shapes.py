@@ -87,6 +87,7 @@ def calls(node: ast.AST, module: ast.Module, seen: frozenset[str] = frozenset())
 OPEN = {
     "access.install": "it makes the first account of an empty installation",
     "access.enlist_service": "it is a part of creating a study, which asks",
+    "access.keep_password": "whoever calls it has checked the old one, or an invitation",
     "access.sign_out": "everybody may leave",
     "access.end_sessions": "whoever holds a link to set a password is not signed in yet",
     "access.start_session": "whoever showed every factor is not signed in yet; who calls it has checked them",
@@ -112,6 +113,7 @@ PART = {
     "credentials.second_factor": "the session that it ends in names it (access.start_session)",
     "credentials.complete": "the session that it ends in names it (access.start_session)",
     "access.enlist_service": "study.create names it",
+    "access.keep_password": "credentials.set_password or credentials.renew_hash, in the same unit, tells it",
     "intake.open_envelope": "it changes nothing; intake.settle, in the same unit, does",
 }
 
