@@ -99,6 +99,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def _mask() -> Iterator[None]:
+    """Commands close what they make to others; a test that calls one leaves that to no other test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put browser tests last: Playwright keeps an event loop running, and others want one of their own."""
     items.sort(key=lambda one: one.get_closest_marker("browser") is not None)

@@ -38,7 +38,7 @@ def shared_place() -> Path:
     """
     place = Path(os.environ.get(SHARED_PLACE, "/var/lib/metricis"))
     try:
-        place.mkdir(mode=0o711, exist_ok=True)
+        passage(place)
         found = place.stat()
     except OSError as error:
         raise PostgresError(
@@ -52,6 +52,17 @@ def shared_place() -> Path:
             f"Give it to root with mode 0711, or set {SHARED_PLACE} to another folder."
         )
     return place
+
+
+def passage(folder: Path, *, mode: int = 0o711) -> None:
+    """Make a folder that other accounts may pass through, whatever this process masks; what is there already stays as it is."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(mode)
 
 
 def find_binaries(account: Account) -> Binaries:

@@ -36,7 +36,7 @@ import psycopg
 from psycopg import sql
 
 from metricis.local.account import Account, PostgresError, server_account
-from metricis.local.binaries import Binaries, find_binaries, shared_place
+from metricis.local.binaries import Binaries, find_binaries, passage, shared_place
 from metricis.local.server import SUPERUSER, Server, free_port, new_password, socket_folder
 
 __all__ = ["Cluster", "PostgresError"]
@@ -218,7 +218,7 @@ class Cluster:
         folder = self.home / "server"
         if account.switch and not account.may_enter(self.home):
             place = shared_place() / "clusters"
-            place.mkdir(mode=0o711, exist_ok=True)
+            passage(place)
             folder = place / hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
             self._set_aside(folder, account, binaries)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -252,7 +252,8 @@ class Cluster:
         """Open a file of the cluster's folder for this user alone; both are made when missing."""
         try:
             # As root the server's account passes through this folder to its own; it cannot list it.
-            self.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            self.home.parent.mkdir(parents=True, exist_ok=True)
+            passage(self.home, mode=0o711 if os.geteuid() == 0 else 0o700)
             return os.fdopen(os.open(self.home / name, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         except PermissionError as error:
             raise PostgresError(

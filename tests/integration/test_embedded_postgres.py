@@ -274,7 +274,11 @@ def test_as_root_the_server_runs_as_an_existing_account(cluster: Cluster, home: 
 
 
 @needs_root
-def test_as_root_a_project_in_a_closed_folder_stays_closed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_as_root_a_project_in_a_closed_folder_stays_closed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, mask: int
+) -> None:
+    os.umask(mask)  # commands of ours set the strict one
     closed = home.parent / "closed"
     closed.mkdir(mode=0o700)
     shared = home.parent / "shared"
