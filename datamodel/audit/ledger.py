@@ -1,7 +1,7 @@
 """Append, seal, and tell the position."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -11,9 +11,19 @@ from datamodel.audit.canonical import canonical_bytes, plain
 from datamodel.audit.tables import EntryRow, EventRow
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import ActorLike, UnitOfWork
+from datamodel.vault.keys import SecretError
+from datamodel.vault.stamps import event_stamp
 
 #: Key of the advisory lock under which positions are given ("seal" in ASCII).
 _SEAL_LOCK = 0x7365616C
+
+
+#: What a notebook tells of itself, which may be without the root key: that something was read, or refused.
+UNSTAMPED: Final = frozenset({"marts.open_snapshot", "marts.open_moment", "access.refused"})
+_KEYLESS: Final = (
+    "This process was given no root key, so nobody could tell later that this program wrote the entry of the ledger; nothing was "
+    "done. Give METRICIS_ROOT_KEY, METRICIS_ROOT_KEY_FILE or METRICIS_ROOT_KEY_COMMAND, as to the other processes."
+)
 
 
 def record[A: ActorLike](
@@ -46,7 +56,10 @@ def record[A: ActorLike](
     }
     profile = plain(change or {})
     body = canonical_bytes(plain(event) | {"change": profile})
-    unit.session.add(EventRow(**event, change=profile, body=body))
+    stamp = event_stamp(unit.session, body)
+    if stamp is None and action not in UNSTAMPED:
+        raise SecretError("missing", _KEYLESS)
+    unit.session.add(EventRow(**event, change=profile, body=body, stamp=stamp))
     unit.session.flush()
     unit.events.append(event["id"])  # type: ignore[arg-type]
     return event["id"]  # type: ignore[return-value]

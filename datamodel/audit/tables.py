@@ -49,6 +49,8 @@ class EventRow(Base):
     #: What changed: for single rows `old` and `new`, for bulk changes counts and `rows_sha256`.
     change: Mapped[dict[str, Any]] = mapped_column(JSONB)
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    #: keyed hash of `body`: this program wrote it (`vault.stamps`); none from a process that has no root key
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class EntryRow(Base):

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from datamodel.audit.canonical import leaf_hash, plain
+from datamodel.audit.ledger import UNSTAMPED
 
 _COLUMNS = (
     "id",
@@ -50,6 +51,9 @@ class Verdict:
         return not self.problems
 
 
+#: Tells whether an event's bytes carry their stamp (`datamodel.vault.stamps`).
+StampCheck = Callable[[bytes, bytes | None], bool]
+_NOT_OURS: Final = "This program did not write the event: somebody put it into the database."
 #: Given an event's row, yields what is wrong with the rows it speaks of.
 DigestCheck = Callable[[Session, Row[Any]], Iterator[str]]
 
@@ -69,7 +73,9 @@ def verify(session: Session, *, digests: dict[str, DigestCheck] | None = None) -
     return Verdict(checked=checked, problems=tuple(problems))
 
 
-def entries(session: Session, digests: dict[str, DigestCheck]) -> Iterator[tuple[Row[Any], list[tuple[int, str, str]]]]:
+def entries(
+    session: Session, digests: dict[str, DigestCheck], stamp: StampCheck | None = None
+) -> Iterator[tuple[Row[Any], list[tuple[int, str, str]]]]:
     """Yield every sealed entry by position, with what is wrong with it or missing before it: position, kind, detail."""
     rows = session.execute(
         text(
@@ -88,7 +94,14 @@ def entries(session: Session, digests: dict[str, DigestCheck]) -> Iterator[tuple
         wrong = [*_wrong(row), *_misplaced(row, places)]
         if not wrong and row.action in digests:
             wrong = [("rows", detail) for detail in digests[row.action](session, row)]
+        if not wrong and stamp is not None and row.id is not None and not _is_ours(row, stamp):
+            wrong = [("stamp", _NOT_OURS)]
         yield row, found + [(row.position, kind, detail) for kind, detail in wrong]
+
+
+def _is_ours(row: Row[Any], stamp: StampCheck) -> bool:
+    """Return whether this program wrote the event; of what a process without the root key tells, nobody can say."""
+    return stamp(bytes(row.body), row.stamp) or (row.stamp is None and row.action in UNSTAMPED)
 
 
 def _misplaced(row: Row[Any], places: "Counter[UUID]") -> Iterator[tuple[str, str]]:

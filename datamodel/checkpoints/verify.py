@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.audit.canonical import leaf_hash
 from datamodel.audit.merkle import HASH_BYTES, Range
-from datamodel.audit.verify import DigestCheck, Problem, Verdict, entries, out_of_order
+from datamodel.audit.verify import DigestCheck, Problem, StampCheck, Verdict, entries, out_of_order
 from datamodel.checkpoints import held, rows, store, times
 from datamodel.checkpoints.heads import Record
 from datamodel.checkpoints.note import Head, Identity, read, wrong
@@ -28,16 +28,18 @@ def verify(
     *,
     digests: dict[str, DigestCheck] | None = None,
     states: Sequence[StateCheck] = (),
+    stamp: StampCheck | None = None,
 ) -> Verdict:
     """Verify every sealed event, every tree, every checkpoint and its signatures; problems come first bad position first.
 
     `digests` maps an action to the check of the rows it wrote; the rooms that write in bulk provide them. `states` look at what
-    follows from the ledger or from rows that are never changed: who has which role, where a form stands.
+    follows from the ledger or from rows that are never changed: who has which role, where a form stands. `stamp` tells whether this
+    program wrote an event; who may not open the keys leaves it out.
     """
     identity = record.identity()
     if identity is None:
         return _without_identity(session, record, digests)
-    return _Run(session, record, identity).verify(digests or {}, states)
+    return _Run(session, record, identity).verify(digests or {}, states, stamp)
 
 
 def _without_identity(session: Session, record: Record, digests: dict[str, DigestCheck] | None) -> Verdict:
@@ -121,10 +123,12 @@ class _Run:
         for study in (None, *record.studies(identity)):
             self._take_record(study)
 
-    def verify(self, digests: dict[str, DigestCheck], states: Sequence[StateCheck] = ()) -> Verdict:
+    def verify(
+        self, digests: dict[str, DigestCheck], states: Sequence[StateCheck] = (), stamp: StampCheck | None = None
+    ) -> Verdict:
         self._heads()
         checked, attested, changing, when = 0, rows.Attested(), held.Held(), times.Times()
-        for row, found in entries(self.session, digests):
+        for row, found in entries(self.session, digests, stamp):
             checked += 1
             if not found:
                 when.take(str(row.study_id or ""), row.position, row.at)

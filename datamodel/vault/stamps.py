@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from datamodel.kernel.database import Base
 from datamodel.kernel.settings import Settings, settings
 from datamodel.vault.keyring import keyring
+from datamodel.vault.keys import has_key
 
 log = logging.getLogger("metricis.vault")
 #: The key by database, once a transaction that saw it was kept, and the settings it was opened with.
@@ -54,6 +55,25 @@ def stamped(session: Session, table: str, values: Mapping[str, Any]) -> bytes:
     if key is None:  # pragma: no cover - it was just made
         raise AssertionError("a key that was made is there")
     return _stamp(key, table, values)
+
+
+def event_stamp(session: Session, body: bytes) -> bytes | None:
+    """Return the stamp of an event of the ledger, whose bytes are `body`; None in a process that was given no root key."""
+    key = _key(session, is_made=True) if can_stamp(settings()) else None
+    return _event_stamp(key, body) if key is not None else None
+
+
+def event_check(session: Session) -> Callable[[bytes, bytes | None], bool] | None:
+    """Return what tells whether an event's bytes carry their stamp; None when nothing was ever stamped here."""
+    key = _key(session, is_made=False)
+    if key is None:
+        return None
+    return lambda body, found: found is not None and hmac.compare_digest(found, _event_stamp(key, body))
+
+
+def can_stamp(given: Settings) -> bool:
+    """Whether this process has the root key. In production a process that seals nothing (a notebook) may be without it."""
+    return not given.is_production or has_key(given)
 
 
 def genuine[Row: Stamped](session: Session, row: Row | None) -> Row | None:
@@ -101,6 +121,10 @@ def _values(row: Stamped) -> dict[str, Any]:
 def _stamp(key: bytes, table: str, values: Mapping[str, Any]) -> bytes:
     content = json.dumps([table, {name: _plain(value) for name, value in values.items()}], sort_keys=True)
     return hmac.new(key, content.encode(), hashlib.sha256).digest()
+
+
+def _event_stamp(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, b"audit_event\n" + body, "sha256")
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import reading, sealing
 from datamodel.migrations import guarded
 from datamodel.records.digest import DIGESTS, forms_as_written
-from datamodel.vault.stamps import strangers
+from datamodel.vault.stamps import event_check, strangers
 
 logger = logging.getLogger("metricis.ledger")
 #: Seconds between two rounds of sealing.
@@ -58,8 +58,10 @@ def verify_all(url: str) -> Verdict:
     except AlteredError as error:
         logger.critical("%s", error)
     record = Record(settings().home)
+    with reading(url, KNOCKING) as door:
+        stamp = event_check(door)
     with sealing(url) as session:
-        found = verify(session, record, digests=DIGESTS, states=STATES)
+        found = verify(session, record, digests=DIGESTS, states=STATES, stamp=stamp)
         altered = [Problem("", 0, "guards", detail) for detail in guarded.differences(session)]
     strange = [Problem("", 0, "entrance", _STRANGER.format(table=table, id=row)) for table, row in _strange(url)]
     problems = (*found.problems, *altered, *strange, *Anchors(record).problems())

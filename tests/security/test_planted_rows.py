@@ -3,6 +3,7 @@
 import hashlib
 from uuid import uuid4
 
+import orjson
 import psycopg
 import pyotp
 import pytest
@@ -13,6 +14,7 @@ from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.passwords import hash_password
 from datamodel.audit import ledger
+from datamodel.audit.canonical import canonical_bytes
 from datamodel.connections import actions as connections
 from datamodel.connections import reads as connection_reads
 from datamodel.connections import runs
@@ -30,7 +32,9 @@ from datamodel.links import actions as links
 from datamodel.links import devices
 from datamodel.migrations import run
 from datamodel.migrations.roles import Roles
-from datamodel.vault.stamps import strangers
+from datamodel.vault.keys import SecretError
+from datamodel.vault.stamps import event_check, strangers
+from pipelines.custody.steps import verify_all
 from pipelines.ingest.run import open_run
 from tests.conftest import _PASSWORD
 from tests.support.capture import STUDY, build
@@ -325,8 +329,20 @@ def test_rows_of_an_earlier_version_let_in_what_they_did(cluster, home, monkeypa
             "(%s, %s, %s, now(), now(), now() + interval '12 hours', 'staff', 'password', 'Firefox')",
             [uuid4(), digest(token), account],
         )
+        event = {"id": str(uuid4()), "at": "2026-01-01T00:00:00.000000+00:00"}
+        connection.execute(
+            "insert into app.audit_event (id, at, actor_id, actor_kind, actor_name, role, action, subject, reason, request_id, "
+            "change, body) values (%s, %s, %s, 'staff', 'Ada Berger', '', 'test.earlier', '', '', %s, '{}', %s)",
+            [event["id"], event["at"], account, uuid4(), orjson.dumps(event)],
+        )
     run.upgrade(url)
     with unit_of_work(app, KNOCKING) as unit:
+        is_ours = event_check(unit.session)
+        with psycopg.connect(url) as connection:
+            events = connection.execute(
+                "select body, stamp from app.audit_event where action = 'test.earlier'"
+            ).fetchall()
+        assert [is_ours(*one) for one in events] == [True]
         assert access_reads.actor_of_session(unit.session, token, now=unit.instant).id == account
         assert actions.sign_in(unit, name="ada@site.example", password=PASSWORD).token
         assert list(strangers(unit.session)) == []
@@ -360,3 +376,42 @@ def test_an_address_of_one_s_own_gets_no_token_of_redcap(database_url, server_ur
         connections.connect(unit, api_url="http://127.0.0.1:1/api/", **where)
     with reading(scene.url, scene.service()) as session:
         assert runs.token(session, scene.service(), study=STUDY) == where["token"]
+
+
+@pytest.fixture
+def installed(database_url, sealer_url, home, monkeypatch):
+    """An installation with a study, sealed."""
+    monkeypatch.setenv("METRICIS_DATABASE_URL", database_url)
+    monkeypatch.setenv("METRICIS_SEALER_URL", sealer_url)
+    settings.cache_clear()
+    scene = build(database_url)
+    assert verify_all(scene.url).is_ok
+    return scene
+
+
+def test_an_event_that_somebody_put_into_the_ledger_is_told_from_ours(installed, server_url):
+    with psycopg.connect(server_url) as connection:
+        [like] = connection.execute("select * from app.audit_event order by seq desc limit 1").fetchall()
+        names = [one.name for one in connection.execute("select * from app.audit_event limit 0").description]
+        row = dict(zip(names, like, strict=True))
+        event = orjson.loads(bytes(row["body"])) | {"id": str(new_id()), "reason": "as if it had been done"}
+        connection.execute(
+            "insert into app.audit_event (id, xid, at, study_id, actor_id, actor_kind, actor_name, role, action, subject, "
+            "reason, request_id, change, body, stamp) select %s, pg_current_xact_id(), at, study_id, actor_id, actor_kind, "
+            "actor_name, role, action, subject, %s, request_id, change, %s, stamp from app.audit_event where id = %s",
+            [event["id"], event["reason"], canonical_bytes(event), row["id"]],
+        )
+    found = verify_all(installed.url)
+    assert [(one.kind, one.position) for one in found.problems] == [("stamp", found.checked)]
+
+
+def test_an_event_of_a_process_without_the_root_key_is_a_notebook_s_or_is_not_written(installed, monkeypatch):
+    monkeypatch.setenv("METRICIS_ENVIRONMENT", "production")
+    settings.cache_clear()
+    with unit_of_work(installed.url, installed.owner) as unit:
+        ledger.record(unit, "marts.open_snapshot")
+    with pytest.raises(SecretError, match="given no root key"), unit_of_work(installed.url, installed.owner) as unit:
+        ledger.record(unit, "study.create")
+    monkeypatch.setenv("METRICIS_ENVIRONMENT", "development")
+    settings.cache_clear()
+    assert verify_all(installed.url).is_ok

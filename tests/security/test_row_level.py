@@ -98,7 +98,8 @@ def uuids(server):
 def accounts_of_machines(server):
     found = server.execute("select id from app.account where kind = 'machine'").fetchall()
     events = server.execute("select id, request_id from app.audit_event where study_id is null").fetchall()
-    return [one for row in found + events for one in row]
+    keys = server.execute("select id from app.data_key where study_id is null").fetchall()  # wrapped, and for everybody
+    return [one for row in found + events + keys for one in row]
 
 
 def away_from(server, site):

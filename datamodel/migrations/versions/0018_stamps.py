@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from datamodel.vault.stamps import stamped
+from datamodel.vault.stamps import event_stamp, stamped
 
 revision = "0018"
 down_revision = "0016"
@@ -42,3 +42,22 @@ def upgrade() -> None:
                 {"stamp": stamped(session, table, dict(row)), "id": row["id"]},
             )
         op.execute(f"alter table app.{table} force row level security, enable trigger user")
+    _events(session)
+
+
+def _events(session: Session) -> None:
+    op.execute("alter table app.audit_event add column stamp bytea")
+    op.execute("alter table app.audit_event no force row level security, disable trigger user")
+    last = 0
+    while rows := session.execute(text(_NEXT), {"last": last}).all():
+        last = rows[-1].seq
+        stamps = [event_stamp(session, bytes(row.body)) for row in rows]
+        session.execute(text(_STAMP), {"ids": [row.id for row in rows], "stamps": stamps})
+    op.execute("alter table app.audit_event force row level security, enable trigger user")
+
+
+_NEXT = "select id, seq, body from app.audit_event where seq > :last order by seq limit 5000"
+_STAMP = """
+    update app.audit_event e set stamp = t.stamp
+    from unnest(cast(:ids as uuid[]), cast(:stamps as bytea[])) as t(id, stamp) where e.id = t.id
+"""
