@@ -1,6 +1,8 @@
 """Are accounts and roles what the ledger tells of them? Every change of one is told there, so that all of them can be replayed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +15,19 @@ from datamodel.access.reads import INSTALLER_NAME, SERVICE_NAME
 Held = tuple[str, str | None, bool]
 
 
+@dataclass(slots=True)
+class _Span:
+    """The time during which an account had a role in a study, from the event that gave it to the one that ended it."""
+
+    account: UUID
+    study: UUID
+    role: str
+    begins: int
+    begins_at: datetime
+    ends: int | None = None
+    ends_at: datetime | None = None
+
+
 class _Told:
     """What the ledger tells of accounts and roles, event by event."""
 
@@ -23,6 +38,8 @@ class _Told:
         self.roles: dict[tuple[str, str], Held | None] = {}
         #: account, or account and study -> position of what was told last
         self.places: dict[object, int] = {}
+        self.spans: list[_Span] = []
+        self._now: dict[tuple[str, str], _Span] = {}
 
     def take(self, row: Row[Any]) -> None:
         account, new = row.subject.partition(":")[2], row.change.get("new") or {}
@@ -31,6 +48,11 @@ class _Told:
             is_over = row.action == "access.end_role"
             self.roles[key] = None if is_over else (new["role"], new["site"], new["is_unblinded"])
             self.places[key] = row.position
+            if before := self._now.pop(key, None):
+                before.ends, before.ends_at = row.position, row.at
+            if not is_over:
+                self._now[key] = _Span(UUID(account), row.study_id, new["role"], row.position, row.at)
+                self.spans.append(self._now[key])
         elif row.action == "access.create_account":
             self.accounts[account] = {"is_active": True} | new
             self.places[account] = row.position
@@ -44,12 +66,41 @@ def rights_as_told(session: Session) -> Iterator[tuple[str, int, str]]:
 
     What happened after the newest position is not looked at: accounts and roles with such an event are left out.
     """
-    told = _Told()
-    for row in session.execute(text(_EVENTS), {"actions": [*_ACCOUNTS, *_ROLES]}):
-        told.take(row)
+    told = _told(session)
     fresh = set(session.execute(text(_FRESH), {"actions": [*_ACCOUNTS, *_ROLES, "study.create"]}).scalars())
     yield from _accounts(session, told, fresh)
     yield from _roles(session, told, fresh)
+
+
+def roles_as_used(session: Session) -> Iterator[tuple[str, int, str]]:
+    """Yield study id, position and detail of what somebody did in a role that the ledger does not tell they had then.
+
+    That is how a role shows that was written into the database and taken out again. An act that began before its role ended may
+    be told after it, so a role counts for an hour longer than it was held.
+    """
+    spans = _told(session).spans
+    given = {
+        "accounts": [one.account for one in spans],
+        "studies": [one.study for one in spans],
+        "roles": [one.role for one in spans],
+        "begins": [one.begins for one in spans],
+        "ends": [one.ends for one in spans],
+        "begins_at": [one.begins_at for one in spans],
+        "ends_at": [one.ends_at for one in spans],
+    }
+    for row in session.execute(text(_USED), given):
+        said = (
+            f"The account {row.actor_id} acted as {row.role}, a role that the ledger does not tell it had then; "
+            f"{row.number} such acts in this study, of which this is the first."
+        )
+        yield str(row.study_id), row.position, said
+
+
+def _told(session: Session) -> _Told:
+    told = _Told()
+    for row in session.execute(text(_EVENTS), {"actions": [*_ACCOUNTS, *_ROLES]}):
+        told.take(row)
+    return told
 
 
 def _accounts(session: Session, told: _Told, fresh: set[str]) -> Iterator[tuple[str, int, str]]:
@@ -125,8 +176,25 @@ _ACCOUNTS: Final = (
     "access.open_account",
 )
 _EVENTS: Final = """
-    select s.position, e.action, e.subject, e.study_id, e.change from app.audit_entry s
+    select s.position, e.at, e.action, e.subject, e.study_id, e.change from app.audit_entry s
     join app.audit_event e on e.id = s.event_id where e.action = any(:actions) order by s.position
+"""
+_USED: Final = """
+    with held as (
+        select * from unnest(
+            cast(:accounts as uuid[]), cast(:studies as uuid[]), cast(:roles as text[]), cast(:begins as bigint[]),
+            cast(:ends as bigint[]), cast(:begins_at as timestamptz[]), cast(:ends_at as timestamptz[])
+        ) as t(account, study, role, begins, ends, begins_at, ends_at)
+    )
+    select e.study_id, e.actor_id, e.role, min(s.position) as position, count(*) as number
+    from app.audit_entry s join app.audit_event e on e.id = s.event_id
+    where e.study_id is not null and e.role <> '' and e.actor_kind = 'staff' and not exists (
+        select from held h where h.account = e.actor_id and h.study = e.study_id and h.role = e.role and (
+            (s.position >= h.begins and (h.ends is null or s.position <= h.ends))
+            or (e.at >= h.begins_at - interval '1 hour' and (h.ends_at is null or e.at <= h.ends_at + interval '1 hour'))
+        )
+    )
+    group by 1, 2, 3 order by position
 """
 _FRESH: Final = """
     select e.subject from app.audit_event e where e.action = any(:actions)

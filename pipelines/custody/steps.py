@@ -8,7 +8,7 @@ from uuid import UUID
 
 from datamodel.access.actor import KNOCKING
 from datamodel.access.reads import service_account
-from datamodel.access.replay import rights_as_told
+from datamodel.access.replay import rights_as_told, roles_as_used
 from datamodel.anchors.record import Anchors
 from datamodel.audit.verify import Problem, Verdict
 from datamodel.checkpoints.heads import Record
@@ -33,7 +33,7 @@ _STRANGER: Final = (
     "it stands. It counts for nothing. Find out who can write to the database; then remove the row, or have its owner set up anew what it held."
 )
 #: What follows from the ledger, and is held against it.
-STATES: Final = (rights_as_told, forms_as_written)
+STATES: Final = (rights_as_told, roles_as_used, forms_as_written)
 
 
 def ready() -> None:

@@ -8,8 +8,10 @@ import psycopg
 import pyotp
 import pytest
 from alembic import command
+from sqlalchemy import text
 
 from datamodel.access import actions as access
+from datamodel.access import people
 from datamodel.access import reads as access_reads
 from datamodel.access.actor import KNOCKING, Actor
 from datamodel.access.passwords import hash_password
@@ -414,4 +416,45 @@ def test_an_event_of_a_process_without_the_root_key_is_a_notebook_s_or_is_not_wr
         ledger.record(unit, "study.create")
     monkeypatch.setenv("METRICIS_ENVIRONMENT", "development")
     settings.cache_clear()
+    assert verify_all(installed.url).is_ok
+
+
+def test_a_role_that_was_written_for_a_moment_shows_in_what_was_done_in_it(installed, server_url):
+    with unit_of_work(installed.url, installed.installer) as unit:
+        mallory = access.create_account(unit, kind="staff", name="Mallory Quist")
+        study = unit.session.execute(text("select id from app.study")).scalar_one()
+
+    def written(statement, *given):
+        with psycopg.connect(server_url) as connection:
+            connection.execute("set session_replication_role = replica")
+            assert connection.execute(statement, given).rowcount == 1
+
+    written(
+        "insert into app.membership (id, account_id, study_id, role, is_unblinded, created_at) values "
+        "(gen_random_uuid(), %s, %s, 'owner', true, now())",
+        mallory,
+        study,
+    )
+    with unit_of_work(installed.url, KNOCKING) as unit:
+        actor = access_reads.actor(unit.session, mallory)
+    with unit_of_work(installed.url, actor) as unit:
+        ledger.record(unit, "test.act", study_id=study, role=actor.role(STUDY))
+    written("delete from app.membership where account_id = %s", mallory)
+    [problem] = verify_all(installed.url).problems
+    assert (problem.study, problem.kind) == (STUDY, "rows")
+    assert "acted as owner" in problem.detail
+
+
+def test_an_act_that_began_before_its_role_ended_is_no_stranger_s(installed):
+    with unit_of_work(installed.url, installed.installer) as unit:
+        account = access.create_account(unit, kind="staff", name="Rosa Lind")
+    with unit_of_work(installed.url, installed.owner, reason="As agreed.") as unit:
+        access.grant(unit, account_id=account, study=STUDY, role="monitor")
+    with unit_of_work(installed.url, KNOCKING) as unit:
+        actor = access_reads.actor(unit.session, account)
+    with unit_of_work(installed.url, installed.owner, reason="As agreed.") as unit:
+        people.end_role(unit, account_id=account, study=STUDY)
+        study = unit.session.execute(text("select id from app.study")).scalar_one()
+    with unit_of_work(installed.url, actor) as unit:
+        ledger.record(unit, "test.act", study_id=study, role=actor.role(STUDY))
     assert verify_all(installed.url).is_ok
