@@ -49,7 +49,9 @@ def template(cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def server_url(cluster: Cluster, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server_url(
+    cluster: Cluster, template: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Address of this test's database for the server's administrator, whom nothing holds."""
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
@@ -57,6 +59,8 @@ def server_url(cluster: Cluster, template: str, monkeypatch: pytest.MonkeyPatch)
     url = cluster.url(name)
     urls = {role: cluster.url(name, role=user, password=_PASSWORD) for role, user in Roles()._asdict().items()}
     monkeypatch.setenv("METRICIS_SEALER_URL", urls["sealer"])
+    if "METRICIS_HOME" not in os.environ:  # the key of what is written belongs to no installation of this machine
+        monkeypatch.setenv("METRICIS_HOME", str(tmp_path_factory.mktemp("home")))
     settings.cache_clear()
     yield url
     for each in (url, *urls.values()):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from datamodel.audit.merkle import HASH_BYTES, Range
@@ -50,10 +50,10 @@ class Record:
         return sorted(UUID(path.stem.removeprefix(start)) for path in self.folder.glob(f"{start}*.leaves"))
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Let one process at a time append."""
+    def alone(self, what: Literal["append", "attest"] = "append") -> Iterator[None]:
+        """Let one process at a time append, or attest."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
+        with (self.folder / (".lock" if what == "append" else f".{what}.lock")).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

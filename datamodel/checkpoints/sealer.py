@@ -64,10 +64,10 @@ class Sealer:
         self._attested: int | None = None
         self._attested_at = -ATTEST_EVERY
 
-    def seal_once(self, *, force: bool = False) -> int:
+    def seal_once(self, *, force: bool = False, is_attesting: bool = True) -> int:
         """Give positions to what is final, grow the trees, sign the heads that are due (all, with `force`).
 
-        Returns the newest position.
+        Returns the newest position. Rows are attested as well when that is due, unless somebody else calls `attest` beside this.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Sealer:
         identity = self.identity()
         with sealing(self.url) as session:
             position = ledger.seal(session)
-        is_due = force or time.monotonic() - self._attested_at >= ATTEST_EVERY
+        is_due = force or (is_attesting and time.monotonic() - self._attested_at >= ATTEST_EVERY)
         if is_due and self._attest(position) and force:
             with sealing(self.url) as session:
                 position = ledger.seal(session)
@@ -91,6 +91,14 @@ class Sealer:
             if due:
                 self._sign(identity, due, position=self.record.tree(identity, None).size)
         return position
+
+    def attest(self) -> None:
+        """Attest the rows of what has its position: beside the sealing, which does not wait for it."""
+        if self.record.identity() is None:
+            return  # nobody has begun to seal
+        with sealing(self.url) as session:
+            position = ledger.position(session)
+        self._attest(position)
 
     def lag(self) -> float:
         """Return for how many seconds the oldest event without position has waited; more than `LATE` is logged."""
@@ -153,7 +161,7 @@ class Sealer:
     def _attest(self, position: int) -> bool:
         """Record the digests of the rows that events since the last time wrote; answer whether there were any."""
         self._attested_at = time.monotonic()
-        with self.record.alone():
+        with self.record.alone("attest"):
             with sealing(self.url) as session:
                 upto = rows.attested_upto(session)
                 after = max(upto, self._attested or 0)

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from datamodel.access.replay import rights_as_told, roles_as_used
 from datamodel.anchors.record import Anchors
 from datamodel.audit.verify import Problem, Verdict
 from datamodel.checkpoints.heads import Record
-from datamodel.checkpoints.sealer import AlteredError, Sealer
+from datamodel.checkpoints.sealer import ATTEST_EVERY, AlteredError, Sealer
 from datamodel.checkpoints.verify import verify
 from datamodel.custody.installed import check_files
 from datamodel.custody.start import check_start
@@ -80,22 +82,27 @@ def _strange(url: str) -> list[tuple[str, UUID]]:
 
 
 async def keep_sealing(url: str, stop: asyncio.Event) -> None:
-    """Seal ten times a second until `stop` is set; whatever goes wrong is logged, and tried again later."""
+    """Seal ten times a second and attest every five seconds, until `stop` is set; whatever goes wrong is logged and tried again."""
     sealer = Sealer(url, settings())
-    looked = 0.0
+    await asyncio.gather(
+        _keep(lambda: sealer.seal_once(is_attesting=False), stop, every=TICK),
+        _keep(sealer.attest, stop, every=ATTEST_EVERY),
+        _keep(sealer.lag, stop, every=LOOK),
+    )
+
+
+async def _keep(work: Callable[[], object], stop: asyncio.Event, *, every: float) -> None:
+    """Do a work again and again in a thread, `every` seconds after it began last, later when it failed."""
     while not stop.is_set():
-        wait = TICK
+        began, wait = time.monotonic(), every
         try:
-            began = time.monotonic()
-            await asyncio.to_thread(sealer.seal_once)
-            if began - looked > LOOK:
-                looked = began
-                await asyncio.to_thread(sealer.lag)
-            wait = max(0.0, TICK - (time.monotonic() - began))
+            await asyncio.to_thread(work)
         except TransientFault as error:
             logger.warning("The sealer lost the database and tries again: %s", error)
             wait = LOOK
         except FaultError as error:
             logger.critical("The sealer does not sign: %s", error)
             wait = LOOK
-        await asyncio.sleep(wait)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, wait - (time.monotonic() - began))):
+                await stop.wait()

@@ -8,6 +8,7 @@ from datamodel.access import reads as accounts
 from datamodel.access import tokens
 from datamodel.access.actor import Actor
 from datamodel.kernel.ids import new_id
+from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import unit_of_work
 from datamodel.study import actions
 from metricis.cli import app
@@ -17,7 +18,7 @@ RULE = "Core: {Id: R-1}\nCheck: {all: [{name: AETERM, operator: empty}]}\nOutcom
 
 
 @pytest.fixture
-def holder(database_url, monkeypatch):
+def holder(database_url, home, monkeypatch):
     first = Actor(id=new_id(), kind="machine", name="Metricis installer")
     with unit_of_work(database_url, first) as unit:
         access.install(unit)
@@ -37,6 +38,7 @@ def holder(database_url, monkeypatch):
         )
     monkeypatch.setenv("METRICIS_DATABASE_URL", database_url)
     monkeypatch.setenv("METRICIS_TOKEN", token)
+    settings.cache_clear()
 
 
 def said(*arguments: str) -> str:
@@ -45,7 +47,7 @@ def said(*arguments: str) -> str:
     return result.output
 
 
-@pytest.mark.usefixtures("holder", "home")
+@pytest.mark.usefixtures("holder")
 def test_what_is_loaded_can_be_pinned_and_is_shown(tmp_path):
     (tmp_path / "sdtmct-2022-09-30.csv").write_text(CT)
     (tmp_path / "rules" / "R-1").mkdir(parents=True)
@@ -63,7 +65,7 @@ def test_what_is_loaded_can_be_pinned_and_is_shown(tmp_path):
     assert "Rules                   2026-08-22" in shown
 
 
-@pytest.mark.usefixtures("holder", "home")
+@pytest.mark.usefixtures("holder")
 def test_a_version_that_is_not_here_cannot_be_pinned():
     result = CliRunner().invoke(app, ["standards", "pin", "demo", "--ct", "2001-01-01"])
     assert result.exit_code != 0

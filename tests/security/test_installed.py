@@ -47,6 +47,7 @@ def installation(database_url, home, monkeypatch):
     Sealer(database_url, settings()).identity()
     installer(database_url)
     monkeypatch.setenv("METRICIS_LEDGER_KEY", (home / "ledger.key").read_text())
+    monkeypatch.setenv("METRICIS_ROOT_KEY", (home / "root.key").read_text())
     monkeypatch.setenv("METRICIS_ENVIRONMENT", "production")
     settings.cache_clear()
     return database_url
@@ -276,7 +277,6 @@ def test_every_run_of_a_flow_begins_with_the_check(installation, home, monkeypat
     deployments = yaml.safe_load((files.here().root / "prefect.yaml").read_text())
     assert [name for step in deployments["pull"] for name in step][1:] == ["pipelines.custody.steps.ready"]
     assert not any("pull" in one for one in deployments["deployments"])
-    monkeypatch.setenv("METRICIS_ROOT_KEY", base64.b64encode(bytes(range(32))).decode())
     monkeypatch.setenv("METRICIS_DATABASE_URL", installation)
     settings.cache_clear()
     with pytest.raises(TamperedError, match="Nobody has recorded"):
