@@ -27,7 +27,7 @@ from datamodel.vault.stamps import event_check, strangers
 
 logger = logging.getLogger("metricis.ledger")
 #: Seconds between two rounds of sealing.
-TICK: Final = 0.1
+TICK: Final = 0.15
 #: Seconds between two looks at the lag, and the wait after something went wrong.
 LOOK: Final = 5.0
 _STRANGER: Final = (
@@ -82,7 +82,7 @@ def _strange(url: str) -> list[tuple[str, UUID]]:
 
 
 async def keep_sealing(url: str, stop: asyncio.Event) -> None:
-    """Seal ten times a second and attest every five seconds, until `stop` is set; whatever goes wrong is logged and tried again."""
+    """Seal some seven times a second and attest every five seconds, until `stop` is set; whatever goes wrong is logged and tried again."""
     sealer = Sealer(url, settings())
     await asyncio.gather(
         _keep(lambda: sealer.seal_once(is_attesting=False), stop, every=TICK),
