@@ -1,10 +1,10 @@
-"""Stamps of rows that let somebody in or say where a secret goes: what the database's owner wrote there counts for nothing.
+"""Stamps of rows that let somebody in or say where a secret goes, and of events: what the database's owner wrote counts for nothing.
 
 A password, a session, a token, a passkey or a link is a row that says whom it lets in; a connection says to which address
-REDCap's token is sent. The stamp beside it is HMAC-SHA-256
-(RFC 2104) over the row's table and the columns that decide this, with a key derived from the one of look-up hashes: it is in
-the database only as wrapped by the root key, and stays through rotations. Whoever looks such a row up takes it only with its
-stamp, so that a row made, altered or given to another account outside of the program is a row that is not there.
+REDCap's token is sent. The stamp beside it is HMAC-SHA-256 (RFC 2104) over the row's table and the columns that decide this.
+Its key is derived from the one of look-up hashes: it is in the database only as wrapped by the root key, and stays through
+rotations. Whoever looks such a row up takes it only with its stamp, so that a row made, altered or given to another account
+past the program is a row that is not there. An event's stamp is over its bytes, and is looked at by verification.
 """
 
 import hashlib
