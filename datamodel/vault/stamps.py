@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, LargeBinary, event, select
+from sqlalchemy import Engine, LargeBinary, MetaData, event, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from datamodel.kernel.database import Base
@@ -34,6 +34,7 @@ class Stamped:
     """A table whose rows are stamped; `__stamped__` names the columns that decide who comes in, with what and until when."""
 
     __tablename__: Any
+    metadata: Any
     id: Any
     __stamped__: ClassVar[tuple[str, ...]]
 
@@ -96,13 +97,16 @@ def is_genuine(session: Session, table: str, values: Mapping[str, Any], found: b
     return False
 
 
-def strangers(session: Session) -> Iterator[tuple[str, UUID]]:
+def stamped_tables(metadata: MetaData) -> list[type[Stamped]]:
+    """Return the stamped tables of the whole database, whose `metadata` whoever asks has loaded (`migrations.schema`)."""
+    kinds = [one.class_ for one in Base.registry.mappers if issubclass(one.class_, Stamped)]
+    return sorted((one for one in kinds if one.metadata is metadata), key=lambda one: str(one.__tablename__))
+
+
+def strangers(session: Session, metadata: MetaData) -> Iterator[tuple[str, UUID]]:
     """Yield table and id of every row that the session sees and that does not carry its stamp."""
     key = _key(session, is_made=False)
-    for mapper in sorted(Base.registry.mappers, key=lambda one: one.class_.__name__):
-        kind = mapper.class_
-        if not issubclass(kind, Stamped):
-            continue
+    for kind in stamped_tables(metadata):
         for row in session.scalars(select(kind).execution_options(yield_per=2_000)):
             if not row.lets_in():
                 continue

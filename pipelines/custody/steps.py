@@ -22,6 +22,7 @@ from datamodel.kernel.errors import FaultError, TransientFault
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import reading, sealing
 from datamodel.migrations import guarded
+from datamodel.migrations.schema import METADATA
 from datamodel.records.digest import DIGESTS, forms_as_written
 from datamodel.vault.stamps import event_check, strangers
 
@@ -73,11 +74,11 @@ def verify_all(url: str) -> Verdict:
 def _strange(url: str) -> list[tuple[str, UUID]]:
     """Return table and id of every row that lets somebody in, or says where a secret goes, and that nobody here wrote."""
     with reading(url, KNOCKING) as door:
-        found = set(strangers(door))
+        found = set(strangers(door, METADATA))
         service = service_account(door)
     if service is not None:
         with reading(url, service) as session:
-            found |= set(strangers(session))
+            found |= set(strangers(session, METADATA))
     return sorted(found)
 
 

@@ -1,6 +1,8 @@
 """Somebody who may write anything in the database, and has an account of her own, comes in as nobody else."""
 
 import hashlib
+import subprocess
+import sys
 from uuid import uuid4
 
 import orjson
@@ -34,6 +36,7 @@ from datamodel.links import actions as links
 from datamodel.links import devices
 from datamodel.migrations import run
 from datamodel.migrations.roles import Roles
+from datamodel.migrations.schema import METADATA
 from datamodel.vault.keys import SecretError
 from datamodel.vault.stamps import event_check, strangers
 from pipelines.custody.steps import verify_all
@@ -72,7 +75,7 @@ class Owner(World):
     def strange(self):
         """Return the tables that verification names."""
         with self.unit() as unit:
-            return {table for table, _ in strangers(unit.session)}
+            return {table for table, _ in strangers(unit.session, METADATA)}
 
 
 @pytest.fixture
@@ -274,7 +277,7 @@ def test_a_participant_s_link_and_device_given_to_another_participant(database_u
         entered = devices.enter(unit, secret, pin="4071")
         assert (entered.token, entered.is_forgotten) == ("", True)
         assert not devices.is_known(unit.session, secret, now=unit.instant)
-        assert {table for table, _ in strangers(unit.session)} == {"link", "device"}
+        assert {table for table, _ in strangers(unit.session, METADATA)} == {"link", "device"}
 
 
 def test_another_installation_s_key_stamps_nothing_here(world):
@@ -347,7 +350,7 @@ def test_rows_of_an_earlier_version_let_in_what_they_did(cluster, home, monkeypa
         assert [is_ours(*one) for one in events] == [True]
         assert access_reads.actor_of_session(unit.session, token, now=unit.instant).id == account
         assert actions.sign_in(unit, name="ada@site.example", password=PASSWORD).token
-        assert list(strangers(unit.session)) == []
+        assert list(strangers(unit.session, METADATA)) == []
     for each in (url, app):
         engine_for(each).dispose()
 
@@ -359,7 +362,7 @@ def test_an_address_of_one_s_own_gets_no_token_of_redcap(database_url, server_ur
         connections.connect(unit, api_url="http://127.0.0.1:1/api/", **where)
     with reading(scene.url, scene.service()) as session:
         assert runs.token(session, scene.service(), study=STUDY) == where["token"]
-        assert list(strangers(session)) == []
+        assert list(strangers(session, METADATA)) == []
     with psycopg.connect(server_url) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute("update app.redcap_connection set api_url = 'http://127.0.0.2:1/api/'")
@@ -373,7 +376,7 @@ def test_an_address_of_one_s_own_gets_no_token_of_redcap(database_url, server_ur
     with reading(scene.url, scene.owner) as session:
         health = connection_reads.sync_health(session, scene.owner, study=STUDY)
         assert (health.is_stale, health.sentence) == (True, connection_reads.ALTERED)
-        assert [table for table, _ in strangers(session) if table != "session"] == ["redcap_connection"]
+        assert [table for table, _ in strangers(session, METADATA) if table != "session"] == ["redcap_connection"]
     with unit_of_work(scene.url, scene.owner) as unit:
         connections.connect(unit, api_url="http://127.0.0.1:1/api/", **where)
     with reading(scene.url, scene.service()) as session:
@@ -389,6 +392,34 @@ def installed(database_url, sealer_url, home, monkeypatch):
     scene = build(database_url)
     assert verify_all(scene.url).is_ok
     return scene
+
+
+def test_an_address_past_the_program_is_named_by_verification(installed, server_url):
+    with unit_of_work(installed.url, installed.owner) as unit:
+        where = {
+            "api_url": "http://127.0.0.1:1/api/",
+            "token": "0123456789ABCDEF0123456789ABCDEF",
+            "mapping": Mapping(),
+        }
+        connections.connect(unit, study=STUDY, **where)
+    assert verify_all(installed.url).is_ok
+    with psycopg.connect(server_url) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("update app.redcap_connection set api_url = 'http://127.0.0.2:1/api/'")
+    [problem] = verify_all(installed.url).problems
+    assert problem.kind == "entrance"
+    assert "redcap_connection" in problem.detail
+
+
+def test_a_process_that_only_verifies_knows_every_stamped_table():
+    said = (
+        "from pipelines.custody import steps; from datamodel.vault.stamps import stamped_tables; "
+        "print(*(one.__tablename__ for one in stamped_tables(steps.METADATA)))"
+    )
+    found = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    whole = {table.name for table in METADATA.tables.values() if "stamp" in table.columns} - {"audit_event"}
+    assert set(found.stdout.split()) == whole
+    assert len(whole) == 13
 
 
 def test_an_event_that_somebody_put_into_the_ledger_is_told_from_ours(installed, server_url):
