@@ -167,6 +167,8 @@ class Banner:
 
 def failure_of(health: SyncHealth) -> str:
     """Return why the data are stale, in one sentence."""
+    if health.is_altered:
+        return "the connection to REDCap was altered in the database, not by Metricis, so nothing is asked of REDCap."
     if health.last_run is not None and health.last_run.state == "failed":
         return health.last_run.sentence or "the run ended without saying why; look at its log."
     if health.last_good_at is None:

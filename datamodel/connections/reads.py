@@ -82,6 +82,8 @@ class SyncHealth:
     last_run: Run | None
     #: one sentence for the banner; empty when all is well
     sentence: str
+    #: its address or mapping was not written by this program, so nothing is asked of REDCap
+    is_altered: bool = False
 
 
 def is_redcap_managed(session: Session, study_id: UUID) -> bool:
@@ -130,6 +132,7 @@ def sync_health(session: Session, actor: Actor, *, study: str, now: datetime | N
         last_good_position=row.last_good_position,
         lag=lag,
         is_stale=is_stale,
+        is_altered=is_altered,
         is_running=last is not None and last.state == "running",
         is_requested=store.has_request(session, row.id),
         last_run=last,

@@ -12,6 +12,7 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
+from apps.shell.frame import failure_of
 from datamodel.access import actions as access
 from datamodel.access import people
 from datamodel.access import reads as access_reads
@@ -376,6 +377,7 @@ def test_an_address_of_one_s_own_gets_no_token_of_redcap(database_url, server_ur
     with reading(scene.url, scene.owner) as session:
         health = connection_reads.sync_health(session, scene.owner, study=STUDY)
         assert (health.is_stale, health.sentence) == (True, connection_reads.ALTERED)
+        assert "altered in the database" in failure_of(health)
         assert [table for table, _ in strangers(session, METADATA) if table != "session"] == ["redcap_connection"]
     with unit_of_work(scene.url, scene.owner) as unit:
         connections.connect(unit, api_url="http://127.0.0.1:1/api/", **where)
