@@ -42,12 +42,6 @@ def service_actor(session: Session) -> Actor:
     return _machine(session, SERVICE_NAME)
 
 
-def service_account(session: Session) -> Actor | None:
-    """Return the machine account under which scheduled flows act, or None on an installation without studies."""
-    row = store.account_by_name(session, kind="machine", name=SERVICE_NAME)
-    return _actor(session, row) if row else None
-
-
 def installer_actor(session: Session) -> Actor:
     """Return the machine account that the command line acts under on this machine."""
     return _machine(session, INSTALLER_NAME)

@@ -62,23 +62,25 @@ class _Told:
 
 
 def rights_as_told(session: Session) -> Iterator[tuple[str, int, str]]:
-    """Yield study id, position and detail of each account or role that is not what the ledger tells.
+    """Yield study id, position and detail of each account or role that is not, or when it was used was not, what the ledger tells.
 
     What happened after the newest position is not looked at: accounts and roles with such an event are left out.
     """
-    told = _told(session)
+    told = _Told()
+    for row in session.execute(text(_EVENTS), {"actions": [*_ACCOUNTS, *_ROLES]}):
+        told.take(row)
     fresh = set(session.execute(text(_FRESH), {"actions": [*_ACCOUNTS, *_ROLES, "study.create"]}).scalars())
     yield from _accounts(session, told, fresh)
     yield from _roles(session, told, fresh)
+    yield from _used(session, told.spans)
 
 
-def roles_as_used(session: Session) -> Iterator[tuple[str, int, str]]:
+def _used(session: Session, spans: list[_Span]) -> Iterator[tuple[str, int, str]]:
     """Yield study id, position and detail of what somebody did in a role that the ledger does not tell they had then.
 
     That is how a role shows that was written into the database and taken out again. An act that began before its role ended may
     be told after it, so a role counts for an hour longer than it was held.
     """
-    spans = _told(session).spans
     given = {
         "accounts": [one.account for one in spans],
         "studies": [one.study for one in spans],
@@ -94,13 +96,6 @@ def roles_as_used(session: Session) -> Iterator[tuple[str, int, str]]:
             f"{row.number} such acts in this study, of which this is the first."
         )
         yield str(row.study_id), row.position, said
-
-
-def _told(session: Session) -> _Told:
-    told = _Told()
-    for row in session.execute(text(_EVENTS), {"actions": [*_ACCOUNTS, *_ROLES]}):
-        told.take(row)
-    return told
 
 
 def _accounts(session: Session, told: _Told, fresh: set[str]) -> Iterator[tuple[str, int, str]]:
