@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from panel.io.fastapi import add_applications
 from starlette.responses import Response
 
-from apps import sockets
+from apps import logs, sockets
 from apps.access import accounts, own
 from apps.access import page as access
 from apps.audit import page as audit
@@ -56,6 +56,7 @@ def create_app() -> FastAPI:
     """Return the edge with the researcher pages around it."""
     pn.extension(notifications=False, browser_info=False)
     pn.config.reconnect = True
+    logs.quiet()
     if surfaces.opened(settings()):
         rehearsal.declare()
     app = create_edge()

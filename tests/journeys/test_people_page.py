@@ -76,6 +76,9 @@ def test_an_owner_gives_a_role_changes_it_and_ends_it(visit, scene, root):
     page.get_by_role("button", name="Change the role").click()
     page.get_by_text("Nora New now has the role coordinator").wait_for()
     assert actor(scene, "newcomer").membership("cdiscpilot").site == "701"
+    expect(page.get_by_label("Reason")).to_have_value("")
+    page.get_by_role("button", name="End the role").click()  # the first act on a part of the page that is new
+    page.get_by_text("Received no reason").wait_for()
     page.get_by_label("Reason").fill("Left.")
     page.get_by_role("button", name="End the role").click()
     page.get_by_text("has ended.").wait_for()
