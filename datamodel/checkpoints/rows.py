@@ -25,7 +25,10 @@ KEEPER: Final = UUID(int=1)
 #: have digests of their own, or are the ledger
 _OTHERS: Final = ("audit_event", "audit_entry", "checkpoint")
 #: table -> columns that are attested elsewhere
-_ELSEWHERE: Final[Mapping[str, frozenset[str]]] = {"form_revision": frozenset({"values"})}
+_ELSEWHERE: Final[Mapping[str, frozenset[str]]] = {
+    "form_revision": frozenset({"values"}),
+    "form_blinded": frozenset({"moved"}),  # its revision's content hash is over these
+}
 #: table -> (its column, the table that it belongs to): what tells whose row it is and never changes either
 _BELONGS: Final[Mapping[str, tuple[str, str]]] = {"form_revision": ("instance_id", "form_instance")}
 _WHOSE: Final[Mapping[str, tuple[str, ...]]] = {

@@ -236,7 +236,7 @@ def _rows(run: _Run, table: str, guard: Guard, columns: list[str]) -> None:
     if conditions is not None:
         seen, written = conditions
         run(f"create policy of_scope on app.{table} to {run.app} using ({seen}) with check ({written})")
-    if guard.is_blinded:
+    if guard.is_revealed:
         run(
             f"create policy by_reveal on app.{table} for select to {run.app} "
             "using (participant_id in (select app.revealed_arms()))"

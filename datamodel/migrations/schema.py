@@ -67,6 +67,8 @@ class Guard(NamedTuple):
     through: tuple[str, str] | None = None
     #: only those who may see blinded data of the study see its rows
     is_blinded: bool = False
+    #: of blinded rows: one participant's are also seen by whoever revealed that participant's arm
+    is_revealed: bool = False
     #: what the sealer may do; append-only tables are read by it in any case, as verification needs them.
     #: What it reads of the others is what it vouches for (`checkpoints.held`) or holds against the ledger.
     sealer: Literal["", "reads", "writes"] = ""
@@ -123,13 +125,14 @@ GUARDS: dict[str, Guard] = {
     # participants and what hangs on them
     "participant": Guard("participant", sealer="reads"),
     "participant_status": Guard("participant", is_append_only=True),
-    "participant_arm": Guard("participant", is_blinded=True, sealer="reads"),
+    "participant_arm": Guard("participant", is_blinded=True, is_revealed=True, sealer="reads"),
     # that an arm was revealed to one person, never which; a trigger asks whether it may be
     "arm_reveal": Guard("participant", is_append_only=True),
     "arm_reveal_shown": Guard("participant", is_append_only=True),
     "envelope": Guard("participant"),
     "form_instance": Guard("participant", sealer="reads", is_bulk=True),
     "form_revision": Guard("participant", is_append_only=True, is_bulk=True, through=("instance_id", "form_instance")),
+    "form_blinded": Guard("participant", is_append_only=True, is_bulk=True, is_blinded=True),
     "form_step": Guard("participant", is_append_only=True),
     "signature": Guard("participant", is_append_only=True),
     "signature_void": Guard("participant", is_append_only=True),

@@ -11,6 +11,7 @@ from datamodel.audit import ledger
 from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.records import marks, store
+from datamodel.records.blinded import Parts, kept, parted
 from datamodel.records.changes import Changes, changes
 from datamodel.records.content import digest_line, rows_digest
 from datamodel.records.workflow import Kept, Shown, Step, decide
@@ -57,8 +58,8 @@ def revise_batch(
     Raises
     ------
     RefusedError
-        When the actor may not write form values, or people write to a locked form (a source's value is what is true, and
-        ends the lock).
+        When the actor may not write form values, or may not see blinded ones and the form has such fields, or people write to
+        a locked form (a source's value is what is true, and ends the lock).
     NotFoundError
         When study or participant is unknown; nothing was written.
     BadInputError
@@ -73,7 +74,12 @@ def revise_batch(
     ids = store.participants(unit.session, study_id, codes)
     _all_known({row[0] for row in rows}, ids, study=study)
     present = store.present(unit.session, form=form, participant_ids=ids.values())
-    found = changes(present, rows, complete_for=complete_for)
+    parts = Parts(list(rows), {})
+    if fields := study_reads.blinded_by_form(unit.session, study_id).get(form):
+        require(may(unit.actor, "study:blinded:read", study=study))
+        beside = kept(unit.session, form=form, participant_ids=ids.values())
+        parts = parted(rows, fields=fields, present=present, beside=beside)
+    found = changes(present, parts.rows, complete_for=complete_for, blinded=parts.blinded)
     if not found.revisions:
         return _revised(found, None)
     fallen = marks.falling(unit.session, study_id, form=form, found=found)

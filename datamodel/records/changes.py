@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from datamodel.kernel.errors import BadInputError
 from datamodel.kernel.ids import new_ids
-from datamodel.records.content import NOTHING, content_hash
+from datamodel.records.content import NOTHING, blinded_hash, content_hash
 
 #: An instance's place within its form: participant, event, event_repeat, form_repeat.
 Key = tuple[str, str, int, int]
@@ -33,6 +33,8 @@ class Revision(NamedTuple):
     values: str
     content_hash: bytes
     is_removed: bool
+    #: canonical text of the blinded values, with the random text among them; empty where there are none
+    blinded: str = ""
 
 
 @dataclass(slots=True)
@@ -55,10 +57,12 @@ def changes(
     incoming: Sequence[tuple[str, str, int, int, str, str]],
     *,
     complete_for: Collection[str],
+    blinded: Mapping[Key, str] | None = None,
 ) -> Changes:
     """Compare what is kept with what came in.
 
-    An instance of a participant in `complete_for` that did not come in is removed at its source.
+    An instance of a participant in `complete_for` that did not come in is removed at its source. `blinded` holds the blinded
+    values of instances that have any (`blinded.parted`).
 
     Raises
     ------
@@ -69,13 +73,21 @@ def changes(
     seen = set(keys)
     if len(seen) < len(keys):
         raise BadInputError(_twice(keys))
-    contents = [content_hash(row[4], row[5]) for row in incoming]
+    apart = blinded or {}
+    if apart:
+        sealed = [blinded_hash(apart[key]) if key in apart else None for key in keys]
+        contents = [content_hash(row[4], row[5], blinded=one) for row, one in zip(incoming, sealed, strict=True)]
+    else:
+        contents = [content_hash(row[4], row[5]) for row in incoming]
     if present:
         found = _compared(present, incoming, keys=keys, contents=contents)
     else:
         found = Changes(new=_first(incoming, keys, contents))
     gone = [key for key, one in present.items() if key not in seen and not one.is_removed and key[0] in complete_for]
     found.removed = [_removal(key, present[key]) for key in gone]
+    if apart:
+        found.new = [one._replace(blinded=apart.get(one.key, "")) for one in found.new]
+        found.changed = [one._replace(blinded=apart.get(one.key, "")) for one in found.changed]
     return found
 
 

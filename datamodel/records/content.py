@@ -1,7 +1,7 @@
 """What an instance holds, in the one form that is hashed. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -9,6 +9,8 @@ import orjson
 
 Status = Literal["not_started", "in_progress", "complete", "verified", "signed", "locked"]
 NOTHING: Final = "{}"
+#: Where a random text stands among blinded values: with it, their hash tells nobody which they are.
+NONCE: Final = ""
 
 
 class Incoming(NamedTuple):
@@ -30,9 +32,20 @@ def canonical_values(values: Mapping[str, str]) -> str:
     return orjson.dumps({name: text for name, text in values.items() if text}, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def content_hash(status: str, values: str, *, is_removed: bool = False) -> bytes:
-    """Return the SHA-256 over status, removal and canonical values."""
-    return hashlib.sha256(f"{status}|{int(is_removed)}|{values}".encode()).digest()
+def content_hash(status: str, values: str, *, is_removed: bool = False, blinded: bytes | None = None) -> bytes:
+    """Return the SHA-256 over status, removal, canonical values, and the hash of the blinded ones where there are any."""
+    end = "" if blinded is None else f"|{blinded.hex()}"
+    return hashlib.sha256(f"{status}|{int(is_removed)}|{values}{end}".encode()).digest()
+
+
+def blinded_hash(blinded: str) -> bytes:
+    """Return the SHA-256 over the canonical text of blinded values, the random text among them."""
+    return hashlib.sha256(blinded.encode()).digest()
+
+
+def is_of(name: str, fields: Collection[str]) -> bool:
+    """Say whether a value belongs to one of these fields; a checkbox has one value a choice, `field___code`."""
+    return name.partition("___")[0] in fields
 
 
 def rows_digest(lines: list[str]) -> str:

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from datamodel.audit.verify import DigestCheck
 from datamodel.records import redaction, store
-from datamodel.records.content import canonical_values, content_hash, digest_line, rows_digest
+from datamodel.records.blinded import hash_of
+from datamodel.records.content import digest_line, rows_digest
 from datamodel.signatures import reads as signature_reads
 
 
@@ -20,7 +21,7 @@ def revisions_unaltered(session: Session, event: Row[Any]) -> Iterator[str]:
     lines: list[str] = []
     altered: list[str] = []
     for one in store.revisions_of(session, event.id):
-        content = content_hash(one.status, canonical_values(one.values), is_removed=one.is_removed)
+        content = hash_of(one)
         if content != bytes(one.content_hash):
             if content == redaction.left(session, one.instance_id, one.number):
                 content = bytes(one.content_hash)
@@ -44,6 +45,12 @@ def forms_as_written(session: Session) -> Iterator[tuple[str, int, str]]:
             row.position or 0,
             f"The form entry {row.id} does not stand where its newest revision and its last step left it.",
         )
+    for row in session.execute(text(_OPENED)):
+        yield (
+            str(row.study_id),
+            row.position or 0,
+            f"A blinded value of the form entry {row.instance_id} stands open in revision {row.number}.",
+        )
 
 
 _ASTRAY: Final = """
@@ -58,6 +65,20 @@ _ASTRAY: Final = """
     where r.instance_id is null or r.content_hash <> i.content_hash or r.is_removed <> i.is_removed
         or r.recorded_at <> i.updated_at or i.status <> coalesce(s.status, r.status)
         or exists (select from app.form_revision n where n.instance_id = i.id and n.number = i.revision + 1)
+    order by p.position
+"""
+#: Nothing that Metricis does puts a blinded value there.
+_OPENED: Final = """
+    with blinded as (
+        select d.study_id, o->>'name' as form, array_agg(distinct f->>'name') as fields
+        from app.design d cross join lateral jsonb_array_elements(cast(d.document as jsonb)->'forms') o
+            cross join lateral jsonb_array_elements(o->'fields') f
+        where cast(f->>'is_blinded' as boolean) group by d.study_id, o->>'name'
+    )
+    select i.study_id, r.instance_id, r.number, p.position
+    from blinded h join app.form_instance i on i.study_id = h.study_id and i.form_name = h.form
+        join app.form_revision r on r.instance_id = i.id left join app.audit_entry p on p.event_id = r.event_id
+    where exists (select from json_object_keys(r.values) k where split_part(k, '___', 1) = any(h.fields))
     order by p.position
 """
 DIGESTS: Final[dict[str, DigestCheck]] = {"records.revise_batch": revisions_unaltered, **signature_reads.DIGESTS}

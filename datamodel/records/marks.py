@@ -14,6 +14,7 @@ from datamodel.audit import ledger
 from datamodel.kernel.errors import NotFoundError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
+from datamodel.records.blinded import JOIN, VALUES, whole
 from datamodel.records.changes import Changes
 from datamodel.records.tables import StepRow
 from datamodel.records.workflow import Kept, Step, change_reason
@@ -123,7 +124,8 @@ def put_back(
     reasons: dict[UUID, tuple[str, bool]] = {}
     for one in fallen:
         revision = newer[str(one.instance_id)]
-        fields = _changed(before[one.instance_id], orjson.loads(revision.values))
+        sealed = orjson.loads(revision.blinded) if revision.blinded else None
+        fields = _changed(before[one.instance_id], whole(orjson.loads(revision.values), None, sealed))
         said = change_reason([labels.get(name, name) for name in fields], is_removed=revision.is_removed)
         reasons[one.instance_id] = (said, revision.is_removed)
         event_id = ledger.record(
@@ -182,7 +184,7 @@ def _labels(session: Session, study_id: UUID, form: str) -> dict[str, str]:
 def _values(session: Session, fallen: Sequence[Fallen]) -> dict[UUID, Mapping[str, str]]:
     rows = session.execute(
         text(
-            'select r.instance_id, r."values" from app.form_revision r '
+            f"select r.instance_id, {VALUES} as values from app.form_revision r {JOIN} "  # noqa: S608 - constants
             "join unnest(cast(:ids as uuid[]), cast(:numbers as int[])) n (id, number) "
             "on r.instance_id = n.id and r.number = n.number"
         ),

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.kernel.errors import NotFoundError, require
+from datamodel.records.blinded import JOIN, VALUES
+from datamodel.records.content import is_of
 from datamodel.study import reads as study_reads
 from datamodel.study.protocol import Protocol
 
@@ -65,7 +67,7 @@ class StatusGrid:
 class Instance:
     """One form of one participant at one event, with the values that count now.
 
-    `withheld` names fields whose blinded values the reader may not see.
+    `withheld` names fields whose blinded values the reader may not see, whether there are any or not.
     """
 
     id: UUID
@@ -171,11 +173,11 @@ def field_history(session: Session, actor: Actor, *, study: str, one: Instance) 
     """Return every change of every value of an instance, newest first; blinded values only for those who may."""
     require(may(actor, "study:records:read", study=study))
     rows = session.execute(text(_HISTORY), {"instance": one.id}).all()
-    hidden = _hidden(session, actor, study=study)
+    hidden = frozenset().union(*_hidden(session, actor, study=study).values())
     history: list[FieldChange] = []
     before: dict[str, str] = {}
     for row in rows:
-        names = [name for name in dict.fromkeys([*before, *row.values]) if not _is_hidden(name, hidden)]
+        names = [name for name in dict.fromkeys([*before, *row.values]) if not is_of(name, hidden)]
         history += [
             FieldChange(
                 field=name,
@@ -223,19 +225,15 @@ def _instances(
     )
 
 
-def _hidden(session: Session, actor: Actor, *, study: str) -> frozenset[str]:
-    """Return the fields whose values this reader may not see, in any revision."""
+def _hidden(session: Session, actor: Actor, *, study: str) -> Mapping[str, frozenset[str]]:
+    """Return the fields whose values this reader may not see, in any revision, by form."""
     if may(actor, "study:blinded:read", study=study):
-        return frozenset()
-    return study_reads.blinded_fields(session, study_reads.study(session, study).id)
+        return {}
+    return study_reads.blinded_by_form(session, study_reads.study(session, study).id)
 
 
-def _is_hidden(name: str, hidden: frozenset[str]) -> bool:
-    """Say whether a value belongs to a hidden field; a checkbox has one value a choice, `field___code`."""
-    return name.partition("___")[0] in hidden
-
-
-def _instance(row: Row[Any], *, hidden: frozenset[str]) -> Instance:
+def _instance(row: Row[Any], *, hidden: Mapping[str, frozenset[str]]) -> Instance:
+    every = frozenset().union(*hidden.values())
     return Instance(
         id=row.id,
         participant=row.code,
@@ -248,8 +246,8 @@ def _instance(row: Row[Any], *, hidden: frozenset[str]) -> Instance:
         revision=row.revision,
         is_removed=row.is_removed,
         updated_at=row.updated_at,
-        values={name: value for name, value in row.values.items() if not _is_hidden(name, hidden)},
-        withheld=tuple(sorted({name.partition("___")[0] for name in row.values if _is_hidden(name, hidden)})),
+        values={name: value for name, value in row.values.items() if not is_of(name, every)},
+        withheld=tuple(sorted(hidden.get(row.form_name, ()))),
     )
 
 
@@ -289,22 +287,22 @@ _SITE_OF = """
     select coalesce(s.code, '') from app.participant p left join app.site s on s.id = p.site_id
     where p.study_id = :study and p.code = :code
 """
-_INSTANCES = """
+_INSTANCES = f"""
     select i.id, p.code, coalesce(s.code, '') as site, i.event_name, i.form_name, i.event_repeat, i.form_repeat,
-        i.status, i.revision, i.is_removed, i.updated_at, r.values
+        i.status, i.revision, i.is_removed, i.updated_at, {VALUES} as values
     from app.form_instance i join app.participant p on p.id = i.participant_id
-        join app.form_revision r on r.instance_id = i.id and r.number = i.revision
+        join app.form_revision r on r.instance_id = i.id and r.number = i.revision {JOIN}
         left join app.site s on s.id = p.site_id
     where p.study_id = :study and p.code = :code
         and (cast(:event as text) is null or i.event_name = :event)
         and (cast(:form as text) is null or i.form_name = :form)
-"""
+"""  # noqa: S608 - made of constants
 _WITH_RECORDS = """
     select p.code from app.participant p where p.study_id = :study
         and exists (select 1 from app.form_instance i where i.participant_id = p.id and not i.is_removed)
 """
-_HISTORY = """
-    select r.number, r.values, r.source, r.recorded_at, e.actor_name, e.reason
-    from app.form_revision r join app.audit_event e on e.id = r.event_id
+_HISTORY = f"""
+    select r.number, {VALUES} as values, r.source, r.recorded_at, e.actor_name, e.reason
+    from app.form_revision r join app.audit_event e on e.id = r.event_id {JOIN}
     where r.instance_id = :instance order by r.number
-"""
+"""  # noqa: S608 - made of constants

@@ -27,7 +27,8 @@ from datamodel.kernel.errors import BadInputError, NotFoundError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.records import store
-from datamodel.records.content import canonical_values, content_hash
+from datamodel.records.blinded import JOIN, hash_of, whole
+from datamodel.records.content import canonical_values
 from datamodel.records.tables import RedactionRow
 from datamodel.signatures.actions import Proof, confirm
 from datamodel.study import reads as study_reads
@@ -105,18 +106,20 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
         raise NotFoundError("There is no such form entry in this study; nothing was removed.")
     require(may(unit.actor, "study:records:redact", study=study, site=place.site or None))
     revisions = _revisions(unit.session, instance_id)
-    value = next((one.values.get(field, "") for one in revisions if one.number == revision), "")
+    value = next((_value(one, field) for one in revisions if one.number == revision), "")
     if not value:
         raise NotFoundError(
             f"Revision {revision} has no value in the field “{field}”; nothing was removed. It may have been removed before."
         )
     _justified(unit.reason, value)
-    holding = [one for one in revisions if one.values.get(field) == value]
-    documents = [canonical_values({k: v for k, v in one.values.items() if k != field}) for one in holding]
-    hashes = [
-        content_hash(one.status, document, is_removed=one.is_removed)
-        for one, document in zip(holding, documents, strict=True)
-    ]
+    holding = [one for one in revisions if _value(one, field) == value]
+    for one in holding:
+        # what is left must be told as a whole: who may not see that a blinded value was taken out cannot
+        if hash_of(one) != (left(unit.session, instance_id, one.number) or bytes(one.content_hash)):
+            require(may(unit.actor, "study:blinded:read", study=study))
+    parts = [_without(one, field) for one in holding]
+    documents = [document for document, _ in parts]
+    hashes = [hash_of(after) for _, after in parts]
     salt = secrets.token_bytes(_SALT_BYTES)
     sealed = commitment(salt, value)
     quoting = _quoting(unit.session, place, field=field, value=value)
@@ -137,7 +140,10 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
             ],
             "questions": len({one.discrepancy_id for one in quoting}),
             # the rows of these events are attested again, as they are now
-            "again": sorted({str(one.step_event) for one in quoting if one.step_id is not None}),
+            "again": sorted(
+                {str(one.step_event) for one in quoting if one.step_id is not None}
+                | {str(one.event_id) for one in holding if field in (one.blinded or {})}
+            ),
         },
     )
     steps = [one for one in quoting if one.step_id is not None]
@@ -215,6 +221,32 @@ def left(session: Session, instance_id: UUID, number: int) -> bytes | None:
     return None
 
 
+def _value(one: "Row[Any] | _Left", field: str) -> str:
+    """Return the value of a field, wherever it stands; empty when it is blank or this actor may not see it."""
+    return whole(one.values, one.moved, one.blinded).get(field, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left of a revision."""
+
+    values: dict[str, str]
+    moved: dict[str, str] | None
+    blinded: dict[str, str] | None
+    status: str
+    is_removed: bool
+    blinded_sha256: bytes | None
+
+
+def _without(one: Row[Any], field: str) -> tuple[str, _Left]:
+    """Return the part of a revision that held a field, as canonical text without it, and all that is left."""
+    parts: dict[str, Any] = {name: getattr(one, name) for name in ("values", "moved", "blinded")}
+    place = next(name for name, part in parts.items() if part and field in part)
+    parts[place] = {name: value for name, value in parts[place].items() if name != field}
+    gone = _Left(**parts, status=one.status, is_removed=one.is_removed, blinded_sha256=one.blinded_sha256)
+    return canonical_values(parts[place]), gone
+
+
 def _justified(reason: str, value: str) -> None:
     if len(reason.split()) < 2:  # noqa: PLR2004 - one word explains nothing
         raise BadInputError("Received no justification; say in a sentence why the value must go. Nothing was removed.")
@@ -262,10 +294,7 @@ def _at(place: Row[Any]) -> dict[str, Any]:
 
 def _revisions(session: Session, instance_id: UUID) -> Sequence[Row[Any]]:
     return session.execute(
-        text(
-            'select number, "values", status, is_removed, event_id from app.form_revision where instance_id = :instance '
-            "order by number"
-        ),
+        text(_REVISIONS),
         {"instance": instance_id},
     ).all()
 
@@ -277,6 +306,11 @@ def _position(session: Session, event_id: UUID) -> int:
     return found or 0
 
 
+_REVISIONS: Final = f"""
+    select r.number, r."values", r.status, r.is_removed, r.event_id, r.content_hash, r.blinded_sha256, b.moved,
+        b."values" as blinded
+    from app.form_revision r {JOIN} where r.instance_id = :instance order by r.number
+"""  # noqa: S608 - made of constants
 _REDACT: Final = (
     "select app.redact(:event, :instance, :field, cast(:numbers as integer[]), cast(:documents as text[]), "
     "cast(:steps as uuid[]), cast(:texts as text[]))"

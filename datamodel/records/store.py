@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from datamodel.kernel import arrays
 from datamodel.records.changes import Changes, Key, Present, Revision
+from datamodel.records.content import blinded_hash
 
 #: Key of the transaction lock under which a study's records are written ("recs" in ASCII).
 _WRITE_LOCK: Final = 0x72656373
@@ -76,7 +77,10 @@ def save(
             cursor.execute(_POINT, [at, *_states(rows)])
         for rows in batched(found.revisions, _ROWS_PER_WRITE):
             values = arrays.texts([one.values for one in rows])
-            cursor.execute(_REVISIONS, [source, at, event_id, *_states(rows), values])
+            sealed = arrays.hashes([blinded_hash(one.blinded) if one.blinded else b"" for one in rows])
+            cursor.execute(_REVISIONS, [source, at, event_id, *_states(rows), values, sealed])
+        for rows in batched([one for one in found.revisions if one.blinded], _ROWS_PER_WRITE):
+            cursor.execute(_BLINDED, [study, event_id, *_blinded(rows, participant_ids)])
 
 
 #: Arrays in binary form cost what COPY costs, and COPY is closed where row-level security holds.
@@ -97,11 +101,18 @@ _POINT: Final = f"""
 """  # noqa: S608 - made of constants
 _REVISIONS: Final = f"""
     insert into app.form_revision (instance_id, number, values, status, is_removed, content_hash, source, recorded_at,
-                                   event_id)
-    select n.id::uuid, n.number, n.values::json, n.status, n.is_removed, n.content_hash, given.source, given.at, given.event
+                                   event_id, blinded_sha256)
+    select n.id::uuid, n.number, n.values::json, n.status, n.is_removed, n.content_hash, given.source, given.at, given.event,
+           nullif(n.blinded, '')
     from (select %s::text as source, %s::timestamptz as at, %s::uuid as event) given,
-         {_STATE}, %b::text[]) as n (id, number, status, content_hash, is_removed, values)
+         {_STATE}, %b::text[], %b::bytea[]) as n (id, number, status, content_hash, is_removed, values, blinded)
 """  # noqa: S608 - made of constants
+_BLINDED: Final = """
+    insert into app.form_blinded (instance_id, number, study_id, participant_id, values, moved, event_id)
+    select n.id::uuid, n.number, given.study, n.participant, n.values::json, '{}', given.event
+    from (select %s::uuid as study, %s::uuid as event) given,
+         unnest(%b::uuid[], %b::text[], %b::int4[], %b::text[]) as n (participant, id, number, values)
+"""
 
 
 def _states(rows: Sequence[Revision]) -> list[arrays.Packed]:
@@ -126,12 +137,23 @@ def _instances(rows: Sequence[Revision], participant_ids: dict[str, UUID]) -> li
     ]
 
 
+def _blinded(rows: Sequence[Revision], participant_ids: dict[str, UUID]) -> list[arrays.Packed]:
+    """Return blinded values, column by column."""
+    return [
+        arrays.ids([participant_ids[one.key[0]] for one in rows]),
+        arrays.texts([str(one.instance_id) for one in rows]),
+        arrays.numbers([one.number for one in rows]),
+        arrays.texts([one.blinded for one in rows]),
+    ]
+
+
 def revisions_of(session: Session, event_id: UUID) -> Iterator[Any]:
     """Yield the revisions that a ledger event wrote, a few thousand at a time."""
     yield from session.execute(
         text(
-            "select instance_id, number, values, status, is_removed, content_hash, source from app.form_revision "
-            "where event_id = :event"
+            "select r.instance_id, r.number, r.values, r.status, r.is_removed, r.content_hash, r.source, r.blinded_sha256, b.moved, "
+            "b.values as blinded from app.form_revision r "
+            "left join app.form_blinded b on b.instance_id = r.instance_id and b.number = r.number where r.event_id = :event"
         ).execution_options(yield_per=2000),
         {"event": event_id},
     )

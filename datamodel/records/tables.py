@@ -54,14 +54,34 @@ class RevisionRow(Base):
     instance_id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     #: field name -> text as received, blanks left out; `json` keeps the canonical text that was hashed, byte for byte
+    #: those of blinded fields stand in `form_blinded`
     values: Mapped[dict[str, Any]] = mapped_column(JSON)
     status: Mapped[str] = mapped_column(Text)
     is_removed: Mapped[bool] = mapped_column(default=False)
-    #: SHA-256 over status, removal and values in canonical form
+    #: SHA-256 over status, removal, values in canonical form and the hash of the blinded ones
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    #: SHA-256 over the blinded values with the random text among them; none where no value is blinded
+    blinded_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     #: redcap, staff, participant
     source: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_id: Mapped[UUID]
+
+
+class BlindedRow(Base):
+    """The values of a revision's blinded fields; PostgreSQL shows them to those who may see blinded data. Append-only."""
+
+    __tablename__ = "form_blinded"
+    __table_args__ = (Index("ix_form_blinded_event_id", "event_id"),)
+
+    instance_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[UUID]
+    participant_id: Mapped[UUID]
+    #: field name -> text, and under `content.NONCE` a random text
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: values that were open when they came, and are blinded since
+    moved: Mapped[dict[str, Any]] = mapped_column(JSON)
     event_id: Mapped[UUID]
 
 

@@ -120,7 +120,8 @@ def add_site(unit: UnitOfWork[Actor], *, study: str, code: str, name: str, time_
 def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -> int:
     """Publish `protocol` as the study's design and return its version.
 
-    A design equal to the published one changes nothing and returns the version it has.
+    A design equal to the published one changes nothing and returns the version it has. Values of fields that it blinds are put
+    where PostgreSQL shows them to those who may see blinded data.
 
     Raises
     ------
@@ -135,7 +136,8 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
     present = store.published(unit.session, row.id)
     if present is not None and present.fingerprint == protocol.fingerprint:
         return present.version
-    _keep_blinded(protocol, reads.blinded_fields(unit.session, row.id))
+    blinded = reads.blinded_fields(unit.session, row.id)
+    _keep_blinded(protocol, blinded)
     version, event_id = store.next_version(unit.session, row.id), new_id()
     if present is not None:
         store.supersede(unit.session, present.id)
@@ -169,6 +171,9 @@ def publish_design(unit: UnitOfWork[Actor], *, study: str, protocol: Protocol) -
         },
         event_id=event_id,
     )
+    if newly := {field.name for form in protocol.forms for field in form.fields if field.is_blinded} - blinded:
+        unit.session.flush()
+        store.blind(unit.session, row.id, newly, event_id=event_id)
     return version
 
 

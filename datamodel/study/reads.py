@@ -1,5 +1,6 @@
 """Reads: which studies there are, and their design."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -84,21 +85,27 @@ def design(session: Session, study_id: UUID, version: int | None = None) -> Desi
 
 def blinded_fields(session: Session, study_id: UUID) -> frozenset[str]:
     """Return the names of fields that hold blinded data in any version of the design: values of an earlier one are kept too."""
+    return frozenset().union(*blinded_by_form(session, study_id).values())
+
+
+def blinded_by_form(session: Session, study_id: UUID) -> Mapping[str, frozenset[str]]:
+    """Return the same by form: forms without such a field are left out."""
     newest = store.newest(session, study_id)
     if newest is None:
-        return frozenset()
+        return {}
     if newest not in _BLINDED:
         if len(_BLINDED) >= _REMEMBERED:
             _BLINDED.clear()
-        protocols = [Protocol.from_document(one) for one in store.documents(session, study_id)]
-        _BLINDED[newest] = frozenset(
-            field.name for one in protocols for form in one.forms for field in form.fields if field.is_blinded
-        )
+        found: dict[str, set[str]] = {}
+        for document in store.documents(session, study_id):
+            for form in Protocol.from_document(document).forms:
+                found.setdefault(form.name, set()).update(field.name for field in form.fields if field.is_blinded)
+        _BLINDED[newest] = {form: frozenset(fields) for form, fields in found.items() if fields}
     return _BLINDED[newest]
 
 
-#: newest version of a study's design -> fields; a version never changes
-_BLINDED: Final[dict[UUID, frozenset[str]]] = {}
+#: newest version of a study's design -> form -> fields; a version never changes
+_BLINDED: Final[dict[UUID, Mapping[str, frozenset[str]]]] = {}
 _REMEMBERED: Final = 256
 
 

@@ -1,5 +1,6 @@
 """Load and save studies, sites and designs."""
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
@@ -83,6 +84,14 @@ def newest(session: Session, study_id: UUID) -> UUID | None:
 def documents(session: Session, study_id: UUID) -> list[dict[str, Any]]:
     """Return every version of a study's design."""
     return list(session.scalars(select(DesignRow.document).where(DesignRow.study_id == study_id)))
+
+
+def blind(session: Session, study_id: UUID, fields: Collection[str], *, event_id: UUID) -> None:
+    """Put what is there of these fields among the blinded values; the event that publishes the design is in the ledger already."""
+    session.execute(
+        text("select app.blind_fields(:event, :study, cast(:fields as text[]))"),
+        {"event": event_id, "study": study_id, "fields": sorted(fields)},
+    )
 
 
 def next_version(session: Session, study_id: UUID) -> int:

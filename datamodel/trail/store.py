@@ -9,6 +9,7 @@ from sqlalchemy import Row, insert, select, text
 from sqlalchemy.orm import Session
 
 from datamodel.kernel.ids import new_id
+from datamodel.records.blinded import values_of
 from datamodel.trail.tables import CriticalFieldRow, ReviewRow
 
 _EVENTS = """
@@ -26,7 +27,7 @@ _EVENTS = """
             where p.study_id = :study and t.code = :site and e.subject = 'participant:' || p.code))
 """
 # A first entry is a change from nothing; `all` asks for those too.
-_CHANGES = """
+_CHANGES = f"""
     select r.instance_id, r.number, p.code, coalesce(t.code, '') as site, i.event_name, i.form_name, i.event_repeat,
         i.form_repeat, k.field, k.old, k.new, r.recorded_at, r.source, e.actor_id, e.actor_name, e.reason, s.position,
         v.verdict, v.note, v.reviewed_at, a.actor_name as reviewer
@@ -37,9 +38,12 @@ _CHANGES = """
     join app.audit_event e on e.id = r.event_id
     left join app.audit_entry s on s.event_id = e.id
     left join app.form_revision b on b.instance_id = r.instance_id and b.number = r.number - 1
+    left join app.form_blinded rb on rb.instance_id = r.instance_id and rb.number = r.number
+    left join app.form_blinded bb on bb.instance_id = b.instance_id and bb.number = b.number
     cross join lateral (
         select coalesce(n.key, o.key) as field, o.value as old, n.value as new
-        from json_each_text(r.values) n full join json_each_text(coalesce(b.values, '{}')) o on o.key = n.key
+        from json_each_text({values_of("r", "rb")}) n
+            full join json_each_text(coalesce({values_of("b", "bb")}, '{{}}')) o on o.key = n.key
         where n.value is distinct from o.value
     ) k
     left join app.change_review v on v.instance_id = r.instance_id and v.revision = r.number and v.field_name = k.field
@@ -56,7 +60,7 @@ _CHANGES = """
         and not split_part(k.field, '___', 1) = any(:hidden)
         and (not :critical or (i.form_name || '.' || split_part(k.field, '___', 1)) = any(:marked))
         and (cast(:reviewed as boolean) is null or (v.instance_id is not null) = :reviewed)
-"""
+"""  # noqa: S608 - made of constants
 
 
 def events(session: Session, study: UUID, asked: Mapping[str, Any], *, limit: int, offset: int) -> Sequence[Row[Any]]:

@@ -21,6 +21,7 @@ from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import TransientFault
 from datamodel.kernel.scope import SETTING, scope_for
 from datamodel.kernel.unit import ActorLike
+from datamodel.records.blinded import JOIN, VALUES
 
 #: rows that reach a mart: did the event `e` write one?
 _BEARING: Final = (
@@ -123,16 +124,16 @@ def revisions(source: Source, form: str) -> pl.DataFrame:
     """
     return source.frame(
         _SEALED
-        + """
+        + f"""
         select p.code as subject_id, i.event_name as event_id, i.event_repeat::bigint, i.form_repeat::bigint,
                coalesce(m.status, n.status) as form_status, n.recorded_at as form_updated_at, n.values
         from (
             select distinct on (r.instance_id) r.instance_id, r.number, r.status, r.recorded_at, r.is_removed,
-                   r.values::text as values
-            from app.form_revision r
+                   ({VALUES})::text as values
+            from app.form_revision r {JOIN}
             join app.form_instance i on i.id = r.instance_id
             join sealed s on s.event_id = r.event_id
-            where i.study_id = {study}::uuid and i.form_name = {form}
+            where i.study_id = {{study}}::uuid and i.form_name = {{form}}
             order by r.instance_id, r.number desc
         ) n
         join app.form_instance i on i.id = n.instance_id
@@ -142,7 +143,7 @@ def revisions(source: Source, form: str) -> pl.DataFrame:
             from app.form_step x
             join app.form_instance i on i.id = x.instance_id
             join sealed s on s.event_id = x.event_id
-            where x.study_id = {study}::uuid and i.form_name = {form}
+            where x.study_id = {{study}}::uuid and i.form_name = {{form}}
             order by x.instance_id, x.revision, s.position desc, x.at desc
         ) m on m.instance_id = n.instance_id and m.revision = n.number
         where not n.is_removed

@@ -12,6 +12,7 @@ import orjson
 import polars as pl
 from psycopg import sql
 
+from datamodel.records.blinded import JOIN, VALUES
 from datamodel.study.protocol import Form, Protocol
 from exports.marts.reader import Snapshot
 from exports.marts.source import Source
@@ -35,18 +36,18 @@ _SEALED: Final = (
 )
 _REVISIONS: Final = (
     _SEALED
-    + """
+    + f"""
     select p.code as subject, t.code as site, i.event_name as event, i.event_repeat::bigint as event_repeat,
         i.form_name as form, i.form_repeat::bigint as form_repeat, r.number::bigint as number, r.is_removed,
         case when r.number = i.newest then coalesce(m.status, r.status) else r.status end as status,
-        r.values::text as values, r.recorded_at, e.actor_id::text as actor, e.role, e.reason, s.position::bigint,
+        ({VALUES})::text as values, r.recorded_at, e.actor_id::text as actor, e.role, e.reason, s.position::bigint,
         i.id::text as instance, r.number = i.newest as is_newest
     from (
         select f.*, (select max(x.number) from app.form_revision x join sealed s on s.event_id = x.event_id
                      where x.instance_id = f.id) as newest
-        from app.form_instance f where f.study_id = {study}::uuid
+        from app.form_instance f where f.study_id = {{study}}::uuid
     ) i
-    join app.form_revision r on r.instance_id = i.id
+    join app.form_revision r on r.instance_id = i.id {JOIN}
     join sealed s on s.event_id = r.event_id
     join app.audit_event e on e.id = r.event_id
     join app.participant p on p.id = i.participant_id
@@ -55,7 +56,7 @@ _REVISIONS: Final = (
         select x.status from app.form_step x join sealed q on q.event_id = x.event_id
         where x.instance_id = i.id and x.revision = i.newest order by q.position desc, x.at desc limit 1
     ) m on true
-    where {which} = 'all' or (r.number = i.newest and not r.is_removed)
+    where {{which}} = 'all' or (r.number = i.newest and not r.is_removed)
     order by p.code collate "C", i.event_name, i.event_repeat, i.form_name, i.form_repeat, r.number
     """
 )

@@ -19,6 +19,7 @@ from datamodel.access.actor import KNOCKING
 from datamodel.kernel.errors import BadInputError, RefusedError
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import unit_of_work
+from datamodel.records.blinded import JOIN, VALUES
 from exports.odm.design_in import design_of
 from exports.odm.export import export
 from exports.odm.read import OdmFile
@@ -77,8 +78,8 @@ def test_values_and_design_come_back_equal(write, trial):
     with unit_of_work(trial.url, trial.service) as unit:
         rows = unit.session.execute(
             text(
-                "select p.code, i.event_name, i.event_repeat, i.form_name, i.form_repeat, r.values from app.form_instance i "
-                "join app.form_revision r on r.instance_id = i.id and r.number = i.revision "
+                f"select p.code, i.event_name, i.event_repeat, i.form_name, i.form_repeat, {VALUES} from app.form_instance i "
+                f"join app.form_revision r on r.instance_id = i.id and r.number = i.revision {JOIN} "
                 "join app.participant p on p.id = i.participant_id"
             )
         ).all()
