@@ -53,6 +53,8 @@ class SyncState(param.Parameterized):
         """Return the button's words and whether it is disabled."""
         if self.glance is None or not self.glance.health.is_connected:
             return "Run now", True
+        if self.glance.health.is_altered:
+            return "Run now", True  # the banner says why
         if self.glance.health.is_running:
             return "Running…", True
         if self.glance.health.is_requested:

@@ -11,16 +11,17 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.approvals import actions as approvals
 from datamodel.audit import ledger
-from datamodel.connections import store
+from datamodel.connections import reads, store
 from datamodel.connections.address import target
 from datamodel.connections.mapping import Mapping
 from datamodel.connections.tables import ConnectionRow, SyncRequestRow
-from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, require
+from datamodel.kernel.errors import Allowed, Answer, BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.settings import settings
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.vault.keyring import keyring
 from datamodel.vault.seal import Place
+from datamodel.vault.stamps import genuine
 
 _TOKEN: Final = re.compile(r"[0-9A-Fa-f]{32}")
 #: A run that is "running" longer than this does not hold back a new request (its process is long gone).
@@ -134,7 +135,7 @@ def request_sync(unit: UnitOfWork[Actor], *, study: str) -> UUID:
     Raises
     ------
     RefusedError
-        When the actor may not, or a run is going on or asked for already.
+        When the actor may not, a run is going on or asked for already, or somebody altered the connection in the database.
     NotFoundError
         When the study is not connected.
     """
@@ -144,6 +145,8 @@ def request_sync(unit: UnitOfWork[Actor], *, study: str) -> UUID:
         raise NotFoundError(f"The study {study} is not connected to REDCap, so there is nothing to sync.")
     newest = store.newest_runs(unit.session, row.id, limit=1)
     is_running = bool(newest) and newest[0].state == "running" and unit.instant - newest[0].started_at < _LONGEST_RUN
+    if genuine(unit.session, row) is None:
+        raise RefusedError(reads.IS_ALTERED)
     require(may_request(is_running=is_running, is_requested=store.has_request(unit.session, row.id)))
     request_id, event_id = new_id(), new_id()
     store.add(

@@ -13,12 +13,15 @@ from datamodel.access.rights import may
 from datamodel.connections import store
 from datamodel.connections.mapping import Mapping
 from datamodel.connections.tables import SyncRunRow
-from datamodel.kernel.errors import NotFoundError, require
+from datamodel.kernel.errors import NotFoundError, Refused, require
 from datamodel.vault.stamps import genuine
 
 #: Data older than this are called stale, even when no run failed.
 STALE_AFTER: Final = timedelta(hours=2)
 ALTERED: Final = "The connection to REDCap was altered in the database, not by this program, so its token is not used and nothing is asked."
+IS_ALTERED: Final = Refused(
+    "connection-altered", ALTERED, "Connect the study again; find out who can write to the database."
+)
 RunState = Literal["running", "succeeded", "failed"]
 
 

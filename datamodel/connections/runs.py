@@ -19,7 +19,7 @@ from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
 from datamodel.connections import store
-from datamodel.connections.reads import ALTERED, Connection, connection
+from datamodel.connections.reads import IS_ALTERED, Connection, connection
 from datamodel.connections.tables import ConnectionRow, SyncBatchRow, SyncRunRow
 from datamodel.kernel.database import libpq_url
 from datamodel.kernel.errors import FaultError, NotFoundError, Refused, RefusedError, TransientFault, require
@@ -116,9 +116,7 @@ def token(session: Session, actor: Actor, *, study: str) -> str:
     if row is None:
         raise NotFoundError(f"The study {study} is not connected to REDCap. Connect it first, then sync.")
     if genuine(session, row) is None:
-        raise RefusedError(
-            Refused("connection-altered", ALTERED, "Connect the study again; find out who can write to the database.")
-        )
+        raise RefusedError(IS_ALTERED)
     return keyring(session).unseal(Place("redcap_connection", "token", row.id, row.study_id), row.token).decode()
 
 

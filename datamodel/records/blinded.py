@@ -61,11 +61,9 @@ def hash_of(revision: Any) -> bytes:
 
     Where the blinded values cannot be seen, their hash stands for them.
     """
-    sealed: bytes | None = None
-    if revision.blinded_sha256 is not None:
-        sealed = bytes(revision.blinded_sha256)
-        if revision.blinded is not None:
-            sealed = blinded_hash(canonical_values(revision.blinded))
+    sealed = bytes(revision.blinded_sha256) if revision.blinded_sha256 is not None else None
+    if revision.blinded:
+        sealed = blinded_hash(canonical_values(revision.blinded))
     values = canonical_values({**revision.values, **(revision.moved or {})})
     return content_hash(revision.status, values, is_removed=revision.is_removed, blinded=sealed)
 

@@ -372,6 +372,11 @@ def test_an_address_of_one_s_own_gets_no_token_of_redcap(database_url, server_ur
         assert (health.is_stale, health.sentence) == (True, connection_reads.ALTERED)
         assert "altered in the database" in failure_of(health)
         assert [table for table, _ in strangers(session, METADATA) if table != "session"] == ["redcap_connection"]
+    with (
+        pytest.raises(RefusedError, match=r"altered in the database.*Connect the study"),
+        unit_of_work(scene.url, scene.owner) as unit,
+    ):
+        connections.request_sync(unit, study=STUDY)
     with unit_of_work(scene.url, scene.owner) as unit:
         connections.connect(unit, api_url="http://127.0.0.1:1/api/", **where)
     with reading(scene.url, scene.service()) as session:
