@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from datamodel.access.actor import Actor
 from datamodel.access.rights import may
 from datamodel.audit import ledger
-from datamodel.kernel.errors import BadInputError, NotFoundError, require
+from datamodel.kernel.errors import BadInputError, NotFoundError, Refused, RefusedError, require
 from datamodel.kernel.ids import new_id
 from datamodel.kernel.unit import UnitOfWork
 from datamodel.records import store
@@ -92,7 +92,7 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
     Raises
     ------
     RefusedError
-        When the actor may not remove values.
+        When the actor may not remove values, or sees too little of this version to tell what is left.
     NotFoundError
         When there is no such form entry or revision, or the field is blank in it.
     BadInputError
@@ -113,10 +113,10 @@ def redact(unit: UnitOfWork[Actor], *, study: str, instance_id: UUID, revision: 
         )
     _justified(unit.reason, value)
     holding = [one for one in revisions if _value(one, field) == value]
-    for one in holding:
-        # what is left must be told as a whole: who may not see that a blinded value was taken out cannot
-        if hash_of(one) != (left(unit.session, instance_id, one.number) or bytes(one.content_hash)):
-            require(may(unit.actor, "study:blinded:read", study=study))
+    if not may(unit.actor, "study:blinded:read", study=study):
+        for one in holding:
+            if hash_of(one) != (left(unit.session, instance_id, one.number) or bytes(one.content_hash)):
+                raise RefusedError(_BLINDED)
     parts = [_without(one, field) for one in holding]
     documents = [document for document, _ in parts]
     hashes = [hash_of(after) for _, after in parts]
@@ -221,7 +221,7 @@ def left(session: Session, instance_id: UUID, number: int) -> bytes | None:
     return None
 
 
-def _value(one: "Row[Any] | _Left", field: str) -> str:
+def _value(one: Row[Any], field: str) -> str:
     """Return the value of a field, wherever it stands; empty when it is blank or this actor may not see it."""
     return whole(one.values, one.moved, one.blinded).get(field, "")
 
@@ -306,6 +306,12 @@ def _position(session: Session, event_id: UUID) -> int:
     return found or 0
 
 
+_BLINDED: Final = Refused(
+    "holds-blinded-values",
+    "This version holds or held blinded values in a way that somebody who may not see them cannot tell what would be left. "
+    "Nothing was removed.",
+    "Somebody who may remove values and see blinded ones has to do it; two people can let a data manager see them.",
+)
 _REVISIONS: Final = f"""
     select r.number, r."values", r.status, r.is_removed, r.event_id, r.content_hash, r.blinded_sha256, b.moved,
         b."values" as blinded
