@@ -1,7 +1,8 @@
 """Child processes of a local installation: started with a log each, watched, stopped together.
 
-A child is told by the kernel to end when its parent dies, however it dies (Linux), so that nothing is left behind by
-`kill -9`.
+A child is told by the kernel to end when its parent dies, however it dies (Linux). What the children have started themselves (a
+worker's flow run, say) a keeper ends: a small process that notices the launcher's death by the end of a pipe. So nothing is left
+behind by `kill -9`.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -23,6 +25,19 @@ from datamodel.kernel.errors import FaultError
 
 _PR_SET_PDEATHSIG: Final = 1
 _STOP_SECONDS: Final = 15.0
+#: The keeper: it reads the groups of processes, one a line, until nobody can write to it any more; then it asks them to end, and
+#: five seconds later makes them.
+_KEEPER: Final = """
+import os, signal, sys, time
+groups = [int(line) for line in sys.stdin]
+for number, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 0.0)):
+    for group in groups:
+        try:
+            os.killpg(group, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+    time.sleep(seconds)
+"""
 
 
 def _end_with_parent() -> None:
@@ -54,6 +69,7 @@ class Processes:
 
     logs: Path
     children: list[Child] = field(default_factory=list)
+    _keeper: subprocess.Popen[bytes] | None = None
 
     def start(self, name: str, command: list[str], *, environment: Mapping[str, str]) -> Child:
         """Start `command`, its output going to `<logs>/<name>.log`."""
@@ -71,7 +87,19 @@ class Processes:
             )
         child = Child(name=name, process=process, log=log)
         self.children.append(child)
+        self._keep(process.pid)
         return child
+
+    def _keep(self, group: int) -> None:
+        """Tell the keeper of a group of processes; the first one starts it."""
+        if self._keeper is None:
+            self._keeper = subprocess.Popen(
+                [sys.executable, "-I", "-c", _KEEPER], stdin=subprocess.PIPE, start_new_session=True
+            )
+        if self._keeper.stdin is not None:
+            with suppress(BrokenPipeError):  # somebody ended it; the kernel ends the children still
+                self._keeper.stdin.write(f"{group}\n".encode())
+                self._keeper.stdin.flush()
 
     def wait_for(self, child: Child, url: str, *, seconds: float) -> None:
         """Wait until `url` answers 200.
@@ -104,7 +132,12 @@ class Processes:
             except subprocess.TimeoutExpired:
                 _signal(child, signal.SIGKILL)
                 child.process.wait()
+            _signal(child, signal.SIGKILL)  # what it had started and left
         self.children.clear()
+        if self._keeper is not None:
+            self._keeper.kill()
+            self._keeper.communicate()
+            self._keeper = None
 
     def watch(self) -> Child:
         """Wait until a child ends, and return it."""

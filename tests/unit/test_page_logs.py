@@ -13,7 +13,8 @@ NAMES = ("bokeh.server.views.ws", "panel.state", "param.main", "tornado.applicat
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_complaint_of_a_library_is_told_without_its_words(name, kept):
+def test_a_complaint_of_a_library_is_told_without_its_words(name, kept, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)  # a server of another test may have shut it
     logs.quiet()
     logs.quiet()
     one = logging.getLogger(name)
