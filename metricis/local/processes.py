@@ -1,12 +1,13 @@
 """Child processes of a local installation: started with a log each, watched, stopped together.
 
 A child is told by the kernel to end when its parent dies, however it dies (Linux). What the children have started themselves (a
-worker's flow run, say) a keeper ends: a small process that notices the launcher's death by the end of a pipe. So nothing is left
+worker's flow run, say) `keeper` ends: a small process that notices the launcher's death by the end of a pipe. So nothing is left
 behind by `kill -9`.
 """
 
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,22 +23,10 @@ import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from datamodel.kernel.errors import FaultError
+from metricis.local import keeper
 
 _PR_SET_PDEATHSIG: Final = 1
 _STOP_SECONDS: Final = 15.0
-#: The keeper: it reads the groups of processes, one a line, until nobody can write to it any more; then it asks them to end, and
-#: five seconds later makes them.
-_KEEPER: Final = """
-import os, signal, sys, time
-groups = [int(line) for line in sys.stdin]
-for number, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 0.0)):
-    for group in groups:
-        try:
-            os.killpg(group, number)
-        except (ProcessLookupError, PermissionError):
-            pass
-    time.sleep(seconds)
-"""
 
 
 def _end_with_parent() -> None:
@@ -69,6 +58,7 @@ class Processes:
 
     logs: Path
     children: list[Child] = field(default_factory=list)
+    _mark: str = field(default_factory=lambda: secrets.token_hex(16))
     _keeper: subprocess.Popen[bytes] | None = None
 
     def start(self, name: str, command: list[str], *, environment: Mapping[str, str]) -> Child:
@@ -81,7 +71,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, keeper.VARIABLE: self._mark},
                 start_new_session=True,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, before any thread of ours exists in the child
             )
@@ -94,7 +84,7 @@ class Processes:
         """Tell the keeper of a group of processes; the first one starts it."""
         if self._keeper is None:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-I", "-c", _KEEPER], stdin=subprocess.PIPE, start_new_session=True
+                [sys.executable, "-I", keeper.__file__, self._mark], stdin=subprocess.PIPE, start_new_session=True
             )
         if self._keeper.stdin is not None:
             with suppress(BrokenPipeError):  # somebody ended it; the kernel ends the children still
@@ -132,7 +122,7 @@ class Processes:
             except subprocess.TimeoutExpired:
                 _signal(child, signal.SIGKILL)
                 child.process.wait()
-            _signal(child, signal.SIGKILL)  # what it had started and left
+        keeper.signal_all([], self._mark, signal.SIGKILL)  # what they had started and left
         self.children.clear()
         if self._keeper is not None:
             self._keeper.kill()

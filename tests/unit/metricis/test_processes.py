@@ -12,10 +12,10 @@ import pytest
 
 from tests.support.web import wait_until
 
-#: A child that starts one of its own, which no signal to the child reaches, and says who it is.
+#: A child that starts one of its own in a session of its own, as a worker starts a flow run, and says who it is.
 CHILD = """
 import signal, subprocess, sys, time
-one = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+one = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 open(sys.argv[1], "w").write(str(one.pid))
 time.sleep(600)
 """
